@@ -1,0 +1,55 @@
+# kvmnet: a network manager for virtual machines on Linux.
+# Two commands do everything on a fresh Debian machine with Go: make demo, make test.
+
+GO      ?= go
+VERSION ?= $(shell git describe --tags --always --dirty 2>/dev/null || echo dev)
+PREFIX  ?= /usr/local
+PKGS    ?= ./...
+# The race detector needs a C compiler; without one the tests run without it.
+RACE    ?= $(shell command -v gcc >/dev/null 2>&1 && echo -race)
+# Without root everything runs in a user namespace of its own, where the kernel
+# allows it.
+ASROOT  := $(shell [ "$$(id -u)" = 0 ] || echo unshare --map-root-user --net --mount)
+
+export CGO_ENABLED ?= 0
+export PATH := $(PATH):/usr/sbin:/sbin
+
+.PHONY: help build demo test lint bench fuzz install clean
+
+help: ## this list
+	@awk -F': .*## ' '/^[a-z]+:.*## /{printf "  make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+build: ## bin/kvmnet, one static binary
+	$(GO) build -trimpath -ldflags '-s -w -X main.version=$(VERSION)' -o bin/kvmnet ./cmd/kvmnet
+
+demo: build ## every mode with guests in private namespaces, proven by packets; leaves nothing
+	@scripts/deps demo
+	bin/kvmnet demo
+
+test: ## all tests, with the race detector where there is a C compiler
+	@scripts/deps test
+	CGO_ENABLED=$(if $(RACE),1,0) $(ASROOT) $(GO) test $(RACE) -timeout 10m $(PKGS)
+
+lint: ## gofmt, go vet, staticcheck, tidy go.mod
+	@test -z "$$(gofmt -l cmd internal)" || { echo "not gofmt'ed:"; gofmt -l cmd internal; exit 1; }
+	$(GO) vet ./...
+	$(GO) tool staticcheck ./...
+	$(GO) mod tidy -diff
+	$(GO) mod verify
+
+bench: ## ratios against the bare kernel calls
+	@scripts/deps test
+	$(ASROOT) $(GO) test -run '^$$' -bench . -benchtime 20x $(PKGS)
+
+fuzz: ## each fuzzer for a minute
+	@for pkg in $$($(GO) list ./...); do \
+		for f in $$($(GO) test -list '^Fuzz' $$pkg | grep ^Fuzz); do \
+			$(GO) test -run '^$$' -fuzz "^$$f$$" -fuzztime 60s $$pkg || exit 1; \
+		done; \
+	done
+
+install: build ## into $(PREFIX)/sbin
+	install -D -m 0755 bin/kvmnet $(DESTDIR)$(PREFIX)/sbin/kvmnet
+
+clean: ## what the build made
+	rm -rf bin
