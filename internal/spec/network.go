@@ -1,0 +1,113 @@
+package spec
+
+import (
+	"maps"
+	"slices"
+)
+
+// network checks one network by itself.
+func (c *checker) network(path, name string, n *Network) {
+	c.addError(path, "", CheckName(name))
+	c.addError(Field(path, "title"), "use description for longer text", checkLine(n.Title))
+	c.labels(Field(path, "labels"), n.Labels)
+	if n.UUID != "" {
+		c.addError(Field(path, "uuid"), "remove it to have one made", checkUUID(n.UUID))
+	}
+	c.mode(Field(path, "mode"), n.Mode)
+	if n.Mode == Bridge {
+		c.onHostBridge(path, n)
+		return
+	}
+	if n.Bridge.Name != "" {
+		c.addError(Field(Field(path, "bridge"), "name"), "remove it to have one made", CheckInterfaceName(n.Bridge.Name))
+	}
+	c.bridgeSettings(Field(path, "bridge"), n.Bridge.MAC, n.Bridge.MTU, n.Bridge.STP, n.Bridge.ForwardDelay, n.hasIPv6())
+	c.leaving(path, n)
+	if !c.few(Field(path, "subnets"), len(n.Subnets), maxSubnets) {
+		return
+	}
+	c.subnets(Field(path, "subnets"), n.Subnets)
+	c.routes(Field(path, "routes"), n)
+	c.dns(Field(path, "dns"), n)
+}
+
+func (c *checker) labels(path string, labels map[string]string) {
+	for _, key := range slices.Sorted(maps.Keys(labels)) {
+		if key == "" {
+			c.add(path, "", "a label needs a name")
+		}
+		c.addError(Field(path, key), "", checkLine(key))
+		c.addError(Field(path, key), "", checkLine(labels[key]))
+	}
+}
+
+func (c *checker) mode(path string, m Mode) {
+	switch {
+	case m == "":
+		c.add(path, "write mode: "+orList(Modes), "the mode is missing")
+	case !slices.Contains(Modes, m):
+		hint := "the modes are " + orList(Modes)
+		if near := Nearest(string(m), texts(Modes)); near != "" {
+			hint = "did you mean " + near + "?"
+		}
+		c.add(path, hint, "%q is not a mode", string(m))
+	}
+}
+
+func texts[T ~string](list []T) []string {
+	var s []string
+	for _, v := range list {
+		s = append(s, string(v))
+	}
+	return s
+}
+
+// onHostBridge checks a network of mode bridge. It uses a bridge that is not
+// ours, so whatever we would set on ours has no place in it.
+func (c *checker) onHostBridge(path string, n *Network) {
+	bridge := Field(path, "bridge")
+	if n.Bridge.Name == "" {
+		c.add(Field(bridge, "name"), "name a bridge of the host, for instance bridge: {name: br0}", "mode bridge needs the name of a bridge")
+	} else {
+		c.addError(Field(bridge, "name"), "", CheckInterfaceName(n.Bridge.Name))
+	}
+	refuse := func(path string, set bool) {
+		if set {
+			c.add(path, "remove it, or choose another mode", "a network of mode bridge cannot have this: its guests are hosts of the LAN behind the bridge")
+		}
+	}
+	refuse(Field(bridge, "mac"), !n.Bridge.MAC.IsZero())
+	refuse(Field(bridge, "mtu"), n.Bridge.MTU != 0)
+	refuse(Field(bridge, "stp"), n.Bridge.STP)
+	refuse(Field(bridge, "forwardDelay"), n.Bridge.ForwardDelay != 0)
+	refuse(Field(path, "uplink"), n.Uplink != "")
+	refuse(Field(path, "subnets"), len(n.Subnets) > 0)
+	refuse(Field(path, "routes"), len(n.Routes) > 0)
+	refuse(Field(path, "nat"), n.NAT != nil)
+	refuse(Field(path, "dns"), n.DNS != nil)
+}
+
+// leaving checks what has to do with the way out of a network.
+func (c *checker) leaving(path string, n *Network) {
+	if (n.Mode == NAT || n.Mode == Route) && len(n.Subnets) == 0 {
+		c.add(Field(path, "subnets"), "add subnets: [{address: 192.168.100.1/24}]", "mode %s needs a subnet", n.Mode)
+	}
+	if n.NAT != nil && n.Mode != NAT && n.Mode.Managed() {
+		c.add(Field(path, "nat"), "remove it, or choose mode nat", "mode %s does not translate addresses", n.Mode)
+	}
+	if n.Uplink == "" {
+		return
+	}
+	switch {
+	case n.Mode == Open:
+		c.add(Field(path, "uplink"), "remove it, or choose mode route", "in mode open the host's own firewall and routes decide where guests leave")
+	case n.Mode == Isolated:
+		c.add(Field(path, "uplink"), "remove it, or choose mode nat or route", "guests of an isolated network do not leave it")
+	default:
+		c.addError(Field(path, "uplink"), "", CheckInterfaceName(n.Uplink))
+	}
+}
+
+func (n *Network) hasIPv6() bool {
+	return slices.ContainsFunc(n.Subnets, func(s Subnet) bool { return s.Address.Addr().Is6() })
+}

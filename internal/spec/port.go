@@ -1,0 +1,148 @@
+package spec
+
+import (
+	"maps"
+	"net/netip"
+	"slices"
+	"strings"
+)
+
+// port checks one port by itself and against its network.
+func (c *checker) port(path, name string, p *Port) {
+	c.addError(path, "", CheckName(name))
+	c.portType(path, p)
+	if p.Interface != "" {
+		c.addError(Field(path, "interface"), "remove it to have one made", CheckInterfaceName(p.Interface))
+	}
+	if p.MAC.IsMulticast() {
+		c.add(Field(path, "mac"), "clear the lowest bit of the first byte", "%s is a multicast address, no guest can have it", p.MAC)
+	}
+	n := c.portNetwork(Field(path, "network"), p.Network)
+	if !c.few(Field(path, "addresses"), len(p.Addresses), maxAddresses) {
+		return
+	}
+	for i, a := range p.Addresses {
+		c.portAddress(Index(Field(path, "addresses"), i), a, n)
+		if slices.Contains(p.Addresses[:i], a) {
+			c.add(Index(Field(path, "addresses"), i), "remove it", "%s is listed twice", a)
+		}
+	}
+}
+
+func (c *checker) portType(path string, p *Port) {
+	switch p.Type {
+	case "", Tap:
+		if p.Peer != "" {
+			c.add(Field(path, "peer"), "add type: veth or remove it", "a tap has no other end")
+		}
+	case Veth:
+		if p.Peer != "" {
+			c.addError(Field(path, "peer"), "remove it to have one made", CheckInterfaceName(p.Peer))
+		}
+		if p.Owner != "" {
+			c.add(Field(path, "owner"), "remove it", "a veth has no owner, only a tap is opened by a process")
+		}
+	default:
+		hint := "the types are tap and veth"
+		if near := Nearest(string(p.Type), []string{string(Tap), string(Veth)}); near != "" {
+			hint = "did you mean " + near + "?"
+		}
+		c.add(Field(path, "type"), hint, "%q is not a type of port", string(p.Type))
+	}
+	if i := strings.IndexFunc(p.Owner, func(r rune) bool { return r <= ' ' || r > '~' || r == ':' }); i >= 0 {
+		c.add(Field(path, "owner"), "", "%q is neither a user name nor a number", p.Owner)
+	}
+}
+
+// portNetwork returns the network of a port, nil when there is none to check
+// against.
+func (c *checker) portNetwork(path, name string) *Network {
+	n := c.spec.Networks[name]
+	switch {
+	case name == "":
+		c.add(path, "", "the network is missing")
+	case n == nil && !mapHas(c.spec.Networks, name):
+		hint := ""
+		if near := Nearest(name, slices.Sorted(maps.Keys(c.spec.Networks))); near != "" {
+			hint = "did you mean " + near + "?"
+		}
+		c.add(path, hint, "there is no network %q", name)
+	}
+	return n
+}
+
+func mapHas[T any](m map[string]T, key string) bool {
+	_, ok := m[key]
+	return ok
+}
+
+// portAddress checks a guest's fixed address. Where the network has no subnets
+// the guests' addresses are their own affair.
+func (c *checker) portAddress(path string, a netip.Addr, n *Network) {
+	if c.addError(path, "", checkUnicast(a)) || n == nil || n.Mode == Bridge || len(n.Subnets) == 0 || len(n.Subnets) > maxSubnets {
+		return
+	}
+	c.guestAddress(path, a, n.Subnets)
+}
+
+// guestAddresses reports ports of one network that claim the same address, and
+// ports and reservations that contradict each other.
+func (c *checker) guestAddresses() {
+	type guest struct {
+		network string
+		ip      netip.Addr
+	}
+	users := map[guest][]string{}
+	byMAC := map[MAC]string{}
+	for name, p := range sorted(c.spec.Ports) {
+		for _, a := range p.Addresses[:min(len(p.Addresses), maxAddresses)] {
+			g := guest{p.Network, a}
+			users[g] = append(users[g], name)
+		}
+		if !p.MAC.IsZero() {
+			byMAC[p.MAC] = name
+		}
+	}
+	for g, names := range users {
+		names = slices.Compact(names)
+		for i, name := range names {
+			if len(names) > 1 && g.ip.IsValid() {
+				k := slices.Index(c.spec.Ports[name].Addresses, g.ip)
+				c.add(Index(Field(Field("ports", name), "addresses"), k), "", "port %q has the address %s, too", names[(i+1)%len(names)], g.ip)
+			}
+		}
+	}
+	for name, n := range sorted(c.spec.Networks) {
+		n.eachReservation(Field("networks", name), func(path string, s Subnet, r Reservation) {
+			ip := Field(path, "ip")
+			for _, port := range slices.Compact(users[guest{name, r.IP}]) {
+				if mac := c.spec.Ports[port].MAC; !mac.IsZero() && !r.MAC.IsZero() && mac != r.MAC {
+					c.add(ip, "", "%s is the address of port %q, whose MAC is %s", r.IP, port, mac)
+				}
+			}
+			port := c.spec.Ports[byMAC[r.MAC]]
+			if port != nil && port.Network == name && port.contradicts(s.Address, r.IP) {
+				c.add(ip, "reserve the address the port has", "%s is not an address of port %q, whose MAC is %s", r.IP, byMAC[r.MAC], r.MAC)
+			}
+		})
+	}
+}
+
+// contradicts reports whether the port has fixed addresses in a subnet and the
+// reserved one is not among them.
+func (p *Port) contradicts(subnet netip.Prefix, ip netip.Addr) bool {
+	return !slices.Contains(p.Addresses, ip) && slices.ContainsFunc(p.Addresses, subnet.Contains)
+}
+
+// eachReservation calls f for every reservation with its path.
+func (n *Network) eachReservation(path string, f func(path string, s Subnet, r Reservation)) {
+	for i, s := range n.Subnets {
+		if s.DHCP == nil {
+			continue
+		}
+		hosts := Field(Field(Index(Field(path, "subnets"), i), "dhcp"), "hosts")
+		for _, name := range slices.Sorted(maps.Keys(s.DHCP.Hosts)) {
+			f(Field(hosts, name), s, s.DHCP.Hosts[name])
+		}
+	}
+}

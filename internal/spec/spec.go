@@ -1,0 +1,137 @@
+package spec
+
+import "net/netip"
+
+// Spec is everything one file or one host may declare, by kind and name.
+type Spec struct {
+	Networks map[string]*Network    `yaml:"networks,omitempty" json:"networks,omitempty"`
+	Bridges  map[string]*HostBridge `yaml:"bridges,omitempty" json:"bridges,omitempty"`
+	Ports    map[string]*Port       `yaml:"ports,omitempty" json:"ports,omitempty"`
+}
+
+// Mode says what the guests of a network can reach. The names are libvirt's.
+type Mode string
+
+// The modes; docs/glossary.md and the table in docs/modes.md tell who reaches whom.
+const (
+	Isolated Mode = "isolated" // guests reach each other and, if it has one, the gateway address
+	NAT      Mode = "nat"      // guests leave with the host's address; nobody comes in
+	Route    Mode = "route"    // guests leave with their own address; the outside may come in
+	Open     Mode = "open"     // as route, but no rule of ours: the host firewall decides
+	Bridge   Mode = "bridge"   // guests are hosts of the LAN behind an existing or declared host bridge
+)
+
+// Modes lists all modes in the order people explain them.
+var Modes = []Mode{Isolated, NAT, Route, Open, Bridge}
+
+// Forwards reports whether packets of the mode's guests are forwarded by the
+// host, so that the kernel's forwarding must be on for the bridge.
+func (m Mode) Forwards() bool { return m == NAT || m == Route || m == Open }
+
+// Managed reports whether the bridge of the mode's networks is ours: made,
+// changed and removed by us.
+func (m Mode) Managed() bool { return m.Forwards() || m == Isolated }
+
+// Network is one L2 segment for guests.
+type Network struct {
+	Title       string            `yaml:"title,omitempty" json:"title,omitempty"`
+	Description string            `yaml:"description,omitempty" json:"description,omitempty"`
+	Labels      map[string]string `yaml:"labels,omitempty" json:"labels,omitempty"`
+	UUID        string            `yaml:"uuid,omitempty" json:"uuid,omitempty"` // made by the store when empty
+	Mode        Mode              `yaml:"mode" json:"mode"`
+	Bridge      BridgeSettings    `yaml:"bridge,omitempty" json:"bridge,omitzero"`
+	Uplink      string            `yaml:"uplink,omitempty" json:"uplink,omitempty"`       // nat, route: the only interface guests may leave by; "" = wherever the host routes
+	Subnets     []Subnet          `yaml:"subnets,omitempty" json:"subnets,omitempty"`     // none in bridge mode
+	Routes      []StaticRoute     `yaml:"routes,omitempty" json:"routes,omitempty"`       // host routes to prefixes behind a guest
+	NAT         *NATSettings      `yaml:"nat,omitempty" json:"nat,omitempty"`             // mode nat only
+	DNS         *DNS              `yaml:"dns,omitempty" json:"dns,omitempty"`             // carried for the DNS service
+	Autostart   *bool             `yaml:"autostart,omitempty" json:"autostart,omitempty"` // nil = true
+	OnDemand    bool              `yaml:"onDemand,omitempty" json:"onDemand,omitempty"`   // runs only while it has a port
+}
+
+// BridgeSettings describes the Linux bridge of a network. In mode bridge only
+// Name is used, and names a bridge that exists or a declared host bridge.
+type BridgeSettings struct {
+	Name         string  `yaml:"name,omitempty" json:"name,omitempty"`                 // ≤15 characters; generated when empty
+	MAC          MAC     `yaml:"mac,omitempty" json:"mac,omitzero"`                    // generated, stable, when zero
+	MTU          int     `yaml:"mtu,omitempty" json:"mtu,omitempty"`                   // bytes, 68–65535; 0 = the kernel's 1500
+	STP          bool    `yaml:"stp,omitempty" json:"stp,omitempty"`                   // off unless asked
+	ForwardDelay Seconds `yaml:"forwardDelay,omitempty" json:"forwardDelay,omitempty"` // 0, or 2s–30s when STP is on
+}
+
+// Subnet is an address and prefix the host holds on the network.
+type Subnet struct {
+	Address netip.Prefix `yaml:"address" json:"address"` // gateway address and prefix, 192.168.100.1/24
+	DHCP    *DHCP        `yaml:"dhcp,omitempty" json:"dhcp,omitempty"`
+}
+
+// DHCP are the settings of the DHCP service on one subnet.
+type DHCP struct {
+	Enabled   *bool                  `yaml:"enabled,omitempty" json:"enabled,omitempty"` // nil = true
+	Ranges    []AddrRange            `yaml:"ranges,omitempty" json:"ranges,omitempty"`
+	Hosts     map[string]Reservation `yaml:"hosts,omitempty" json:"hosts,omitempty"`         // by guest name
+	LeaseTime Seconds                `yaml:"leaseTime,omitempty" json:"leaseTime,omitempty"` // 0 = 1h
+}
+
+// Reservation binds an address to a guest's MAC, client id or DUID.
+type Reservation struct {
+	MAC      MAC        `yaml:"mac,omitempty" json:"mac,omitzero"`
+	ClientID string     `yaml:"clientID,omitempty" json:"clientID,omitempty"`
+	IP       netip.Addr `yaml:"ip" json:"ip"`
+}
+
+// DNS are the settings of the DNS service of a network.
+type DNS struct {
+	Enabled    *bool                 `yaml:"enabled,omitempty" json:"enabled,omitempty"` // nil = true
+	Domain     string                `yaml:"domain,omitempty" json:"domain,omitempty"`
+	LocalOnly  bool                  `yaml:"localOnly,omitempty" json:"localOnly,omitempty"`
+	Hosts      map[string]netip.Addr `yaml:"hosts,omitempty" json:"hosts,omitempty"`
+	Forwarders []netip.Addr          `yaml:"forwarders,omitempty" json:"forwarders,omitempty"`
+}
+
+// NATSettings refine mode nat.
+type NATSettings struct {
+	IPv6 *bool `yaml:"ipv6,omitempty" json:"ipv6,omitempty"` // nil = true; false = IPv6 leaves with its own source
+}
+
+// StaticRoute is a route the host gets to a prefix that lies behind a guest.
+type StaticRoute struct {
+	To     netip.Prefix `yaml:"to" json:"to"`
+	Via    netip.Addr   `yaml:"via" json:"via"` // a guest's address inside one of the network's subnets
+	Metric int          `yaml:"metric,omitempty" json:"metric,omitempty"`
+}
+
+// HostBridge is a bridge of the host that carries physical NICs, for networks
+// of mode bridge.
+type HostBridge struct {
+	Ports        []string       `yaml:"ports,omitempty" json:"ports,omitempty"`         // host interfaces to enslave
+	Addresses    []netip.Prefix `yaml:"addresses,omitempty" json:"addresses,omitempty"` // the host's own addresses on the bridge
+	Gateway      []netip.Addr   `yaml:"gateway,omitempty" json:"gateway,omitempty"`     // default routes, one a family
+	MAC          MAC            `yaml:"mac,omitempty" json:"mac,omitzero"`              // zero = the kernel's choice, the lowest port's
+	MTU          int            `yaml:"mtu,omitempty" json:"mtu,omitempty"`
+	STP          bool           `yaml:"stp,omitempty" json:"stp,omitempty"`
+	ForwardDelay Seconds        `yaml:"forwardDelay,omitempty" json:"forwardDelay,omitempty"`
+}
+
+// PortType is how a port appears on the host.
+type PortType string
+
+// The port types.
+const (
+	Tap  PortType = "tap"  // a tap device for QEMU, Firecracker, Cloud Hypervisor
+	Veth PortType = "veth" // a veth pair; the peer end goes into a namespace
+)
+
+// Port is one guest NIC on a network.
+type Port struct {
+	Network   string       `yaml:"network" json:"network"`
+	Type      PortType     `yaml:"type,omitempty" json:"type,omitempty"`           // "" = tap
+	Interface string       `yaml:"interface,omitempty" json:"interface,omitempty"` // ≤15 characters; generated from the port's name when empty
+	Peer      string       `yaml:"peer,omitempty" json:"peer,omitempty"`           // veth only: name of the other end at creation; generated when empty
+	MAC       MAC          `yaml:"mac,omitempty" json:"mac,omitzero"`              // the guest's address; generated when zero
+	Addresses []netip.Addr `yaml:"addresses,omitempty" json:"addresses,omitempty"` // the guest's fixed addresses, for reservations and guards
+	Owner     string       `yaml:"owner,omitempty" json:"owner,omitempty"`         // tap only: user name or number that may open it
+}
+
+// Truth returns the value a *bool with default true stands for.
+func Truth(b *bool) bool { return b == nil || *b }
