@@ -1,0 +1,265 @@
+package qemuguest
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net/netip"
+	"os"
+	"os/exec"
+	"runtime"
+	"strings"
+	"sync"
+	"syscall"
+	"time"
+
+	"kvmnet/internal/netns"
+	"kvmnet/internal/spec"
+)
+
+// Config says what to start.
+type Config struct {
+	Assets    *Assets        // required
+	Name      string         // the guest's host name, and its name in errors; letters, digits and dashes
+	NS        *netns.NS      // where the tap is; nil is the namespace of the process
+	Tap       string         // required: name of a persistent tap that nobody else has open
+	MAC       spec.MAC       // zero is derived from Name
+	Addresses []netip.Prefix // of eth0
+	Gateways  []netip.Addr   // default gateways, one a family
+	DHCP      bool           // run udhcpc; it goes on in the background if nobody answers at first
+	Memory    int            // MB; 0 means 192
+}
+
+// DefaultMemory is what a guest gets, in MB; the kernel and busybox fill half.
+const DefaultMemory = 192
+
+// StartTimeout bounds a boot whose context has no earlier deadline. A quiet
+// machine needs about three seconds.
+const StartTimeout = 90 * time.Second
+
+// Guest is a running virtual machine.
+type Guest struct {
+	name    string
+	cmd     *exec.Cmd
+	agent   *agent
+	console *tail
+	stderr  *tail
+	ended   chan struct{} // closed when QEMU has ended
+	err     error         // how, valid when ended is closed
+	boot    time.Duration
+
+	closing sync.Once
+}
+
+// Start boots a guest and returns when it takes commands, its addresses
+// configured. The guest lives until Close, and never longer than the process.
+func Start(ctx context.Context, c Config) (*Guest, error) {
+	ctx, cancel := context.WithTimeout(ctx, StartTimeout)
+	defer cancel()
+	g := &Guest{name: c.Name, console: newTail(), stderr: newTail(), ended: make(chan struct{})}
+	began := time.Now()
+	if err := g.launch(c); err != nil {
+		return nil, fmt.Errorf("start guest %s: %w", c.Name, err)
+	}
+	select {
+	case <-g.agent.ready:
+		g.boot = time.Since(began)
+		return g, nil
+	case <-g.ended:
+		return nil, fmt.Errorf("start guest %s: %w", c.Name, errors.Join(g.end(), g.Close()))
+	case <-ctx.Done():
+		return nil, fmt.Errorf("start guest %s: %w%s", c.Name, errors.Join(ctx.Err(), g.Close()), g.last())
+	}
+}
+
+// arguments is the command line of QEMU: one NIC, a console that is read as file
+// 3, a second serial port for commands on standard input and output.
+func arguments(c Config) []string {
+	memory := c.Memory
+	if memory == 0 {
+		memory = DefaultMemory
+	}
+	mac := c.MAC
+	if mac.IsZero() {
+		mac = spec.GenerateMAC(c.Name)
+	}
+	return []string{
+		"-accel", "tcg", "-machine", "pc,usb=off,hpet=off,vmport=off", "-cpu", "max", "-smp", "1", "-m", fmt.Sprint(memory),
+		"-nodefaults", "-no-user-config", "-display", "none", "-no-reboot", "-name", c.Name,
+		"-kernel", c.Assets.Kernel, "-initrd", c.Assets.Initramfs, "-append", commandLine(c),
+		"-chardev", "file,id=console,path=/dev/fd/3", "-device", "isa-serial,chardev=console,index=0",
+		"-chardev", "stdio,id=agent,signal=off", "-device", "isa-serial,chardev=agent,index=1",
+		"-netdev", "tap,id=nic,ifname=" + c.Tap + ",script=no,downscript=no,vhost=off",
+		"-device", "virtio-net-pci,netdev=nic,romfile=,mac=" + mac.String(),
+	}
+}
+
+// commandLine is the kernel's. Words that it does not know, and that have no dot,
+// become the environment of init.
+func commandLine(c Config) string {
+	words := []string{
+		"console=ttyS0", "quiet", "panic=-1", "mitigations=off", "nokaslr", "tsc=reliable", "no_timer_check",
+		"cryptomgr.notests", "random.trust_cpu=on", "net.ifnames=0",
+		"KVMNET_NAME=" + c.Name,
+	}
+	if len(c.Addresses) > 0 {
+		words = append(words, "KVMNET_ADDRESSES="+join(c.Addresses))
+	}
+	if len(c.Gateways) > 0 {
+		words = append(words, "KVMNET_GATEWAYS="+join(c.Gateways))
+	}
+	if c.DHCP {
+		words = append(words, "KVMNET_DHCP=1")
+	}
+	return strings.Join(words, " ")
+}
+
+func join[T fmt.Stringer](list []T) string {
+	var words []string
+	for _, v := range list {
+		words = append(words, v.String())
+	}
+	return strings.Join(words, ",")
+}
+
+// check finds what would otherwise be a riddle in QEMU's or the kernel's words.
+func (c Config) check() error {
+	switch {
+	case c.Assets == nil:
+		return errors.New("no assets")
+	case c.Tap == "" || strings.ContainsAny(c.Tap, ", \t\n"):
+		return fmt.Errorf("tap name %q is empty or has a comma or space", c.Tap)
+	case c.Name == "" || strings.ContainsAny(c.Name, ", \"\t\n"):
+		return fmt.Errorf("name %q is empty or has a comma, quote or space", c.Name)
+	}
+	return nil
+}
+
+func (g *Guest) launch(c Config) error {
+	if err := c.check(); err != nil {
+		return err
+	}
+	g.cmd = exec.Command(c.Assets.QEMU, arguments(c)...)
+	stdin, err := g.cmd.StdinPipe()
+	if err != nil {
+		return err
+	}
+	stdout, err := g.cmd.StdoutPipe()
+	if err != nil {
+		return err
+	}
+	console, closeConsole, err := follow(g.console)
+	if err != nil {
+		return err
+	}
+	defer closeConsole()
+	stderr, closeStderr, err := follow(g.stderr)
+	if err != nil {
+		return err
+	}
+	defer closeStderr()
+	g.cmd.Stderr, g.cmd.ExtraFiles = stderr, []*os.File{console}
+	started := make(chan error)
+	go g.supervise(c.NS, started)
+	if err := <-started; err != nil {
+		return err
+	}
+	g.agent = newAgent(stdin, stdout)
+	return nil
+}
+
+// follow makes a pipe whose end is kept in t; QEMU gets the other end, and ours
+// is closed.
+func follow(t *tail) (w *os.File, done func() error, err error) {
+	r, w, err := os.Pipe()
+	if err != nil {
+		return nil, nil, err
+	}
+	go t.follow(r)
+	return w, w.Close, nil
+}
+
+// supervise starts QEMU and waits for its end on one and the same thread: the
+// kernel kills QEMU when the thread that started it ends, as it does when the
+// process dies in whatever way.
+func (g *Guest) supervise(ns *netns.NS, started chan<- error) {
+	runtime.LockOSThread()
+	defer runtime.UnlockOSThread()
+	g.cmd.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL}
+	start := g.cmd.Start
+	if ns != nil {
+		start = func() error { return ns.Do(g.cmd.Start) }
+	}
+	err := start()
+	started <- err
+	if err != nil {
+		return
+	}
+	// Process.Wait and not Cmd.Wait: that one would close the pipe before the
+	// agent has read it.
+	state, err := g.cmd.Process.Wait()
+	if err == nil && !state.Success() {
+		err = errors.New(state.String())
+	}
+	g.err = err
+	close(g.ended)
+}
+
+// Run has the guest's shell execute a command and returns its output, errors
+// included, and its exit code. A command still running at the deadline of the
+// context, or after a minute, is killed and has exit code 137.
+func (g *Guest) Run(ctx context.Context, command string) (output string, exit int, err error) {
+	out, exit, err := g.agent.run(ctx, command, g.ended)
+	if errors.Is(err, errEnded) {
+		err = g.end()
+	}
+	if err != nil {
+		err = fmt.Errorf("run %q in guest %s: %w", command, g.name, err)
+	}
+	return string(out), exit, err
+}
+
+// end says how QEMU ended.
+func (g *Guest) end() error {
+	<-g.ended
+	<-g.stderr.done
+	<-g.console.done
+	if g.err != nil {
+		return fmt.Errorf("the guest has ended: %w%s", g.err, g.last())
+	}
+	return fmt.Errorf("the guest has ended%s", g.last())
+}
+
+// last is what QEMU and the guest's kernel said last, for errors.
+func (g *Guest) last() string {
+	s := ""
+	if text := g.stderr.String(); text != "" {
+		s += ": qemu: " + text
+	}
+	if text := g.console.String(); text != "" {
+		s += ": console: " + text
+	}
+	return s
+}
+
+// Name is the guest's name.
+func (g *Guest) Name() string { return g.name }
+
+// PID is the process id of QEMU.
+func (g *Guest) PID() int { return g.cmd.Process.Pid }
+
+// Boot is the time from the start of QEMU to the first command.
+func (g *Guest) Boot() time.Duration { return g.boot }
+
+// Console is what the guest wrote to its console, the last 16 kB of it.
+func (g *Guest) Console() string { return g.console.String() }
+
+// Close kills the guest and waits for its end. Closing twice is harmless.
+func (g *Guest) Close() error {
+	g.closing.Do(func() {
+		g.cmd.Process.Kill() // an error only says that it has ended
+		<-g.ended
+		g.agent.close()
+	})
+	return nil
+}
