@@ -9,22 +9,22 @@ import (
 	"kvmnet/internal/plan"
 )
 
-// Apply does the ops in order and returns an error or nil for each. What is done
-// already is not an error, and an error does not stop the ops behind it. Once
-// ctx ends, the rest is not begun.
+// Apply does the ops in order and returns an error or nil for each it tried: it
+// stops behind the first that fails, because only the caller knows what may go on
+// without it. What is done already is not an error. Once ctx ends, the next op
+// fails.
 func (k *Kernel) Apply(ctx context.Context, ops []plan.Op) []error {
 	if slices.ContainsFunc(ops, func(op plan.Op) bool { return op.Object.Key().NS != k.name }) {
 		return slices.Repeat([]error{fmt.Errorf("apply in netns %q: ops of another namespace", k.name)}, len(ops))
 	}
 	a := applier{k: k, indexes: map[string]int{}}
 	errs := make([]error, 0, len(ops))
-	for len(errs) < len(ops) {
-		rest := ops[len(errs):]
+	for len(errs) < len(ops) && !slices.ContainsFunc(errs, failed) {
 		if err := ctx.Err(); err != nil {
-			errs = append(errs, slices.Repeat([]error{err}, len(rest))...)
+			errs = append(errs, err)
 			break
 		}
-		errs = append(errs, a.next(rest)...)
+		errs = append(errs, a.next(ops[len(errs):])...)
 	}
 	for i, err := range errs {
 		if err != nil {
@@ -33,6 +33,8 @@ func (k *Kernel) Apply(ctx context.Context, ops []plan.Op) []error {
 	}
 	return errs
 }
+
+func failed(err error) bool { return err != nil }
 
 // applier is one call of Apply.
 type applier struct {

@@ -75,20 +75,24 @@ func (k *Kernel) observeWhole(v *view) error {
 // opens it.
 func procPath(s plan.Sysctl) string { return "/proc/sys/" + s.Path() }
 
-// setSysctls writes settings in one visit to the namespace. A setting goes with
-// its link, so there is nothing to delete.
+// setSysctls writes settings in one visit to the namespace, up to the first that
+// fails. A setting goes with its link, so there is nothing to delete.
 func (a *applier) setSysctls(ops []plan.Op) []error {
-	errs := make([]error, len(ops))
+	var errs []error
 	err := a.k.ns.Do(func() error {
-		for i, op := range ops {
+		for _, op := range ops {
+			var err error
 			if s := op.Object.(plan.Sysctl); op.Verb != plan.Del {
-				errs[i] = writeSysctl(s)
+				err = writeSysctl(s)
+			}
+			if errs = append(errs, err); err != nil {
+				break
 			}
 		}
 		return nil
 	})
-	for i := range errs {
-		errs[i] = errors.Join(errs[i], err)
+	if err != nil {
+		return append(errs, err)[:1]
 	}
 	return errs
 }

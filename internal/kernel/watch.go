@@ -12,9 +12,10 @@ import (
 // watched are the multicast groups whose messages mean "look again", as bits.
 const watched = 1<<(unix.RTNLGRP_LINK-1) |
 	1<<(unix.RTNLGRP_IPV4_IFADDR-1) | 1<<(unix.RTNLGRP_IPV6_IFADDR-1) |
-	1<<(unix.RTNLGRP_IPV4_ROUTE-1) | 1<<(unix.RTNLGRP_IPV6_ROUTE-1)
+	1<<(unix.RTNLGRP_IPV4_ROUTE-1) | 1<<(unix.RTNLGRP_IPV6_ROUTE-1) |
+	1<<(unix.RTNLGRP_IPV4_NETCONF-1) | 1<<(unix.RTNLGRP_IPV6_NETCONF-1) // forwarding, of a link or of all
 
-// Watch calls wake whenever links, addresses or routes change, and once when it
+// Watch calls wake whenever links, addresses, routes or forwarding change, and once when it
 // begins to listen, because what changed before went unseen. It returns nil when
 // ctx ends. wake must not block; messages are not read, so that one wake may
 // stand for many changes and a burst costs little.

@@ -107,7 +107,7 @@ type HostBridge struct {
 	Ports        []string       `yaml:"ports,omitempty" json:"ports,omitempty"`         // host interfaces to enslave
 	Addresses    []netip.Prefix `yaml:"addresses,omitempty" json:"addresses,omitempty"` // the host's own addresses on the bridge
 	Gateway      []netip.Addr   `yaml:"gateway,omitempty" json:"gateway,omitempty"`     // default routes, one a family
-	MAC          MAC            `yaml:"mac,omitempty" json:"mac,omitzero"`              // zero = the kernel's choice, the lowest port's
+	MAC          MAC            `yaml:"mac,omitempty" json:"mac,omitzero"`              // zero = the first port's
 	MTU          int            `yaml:"mtu,omitempty" json:"mtu,omitempty"`
 	STP          bool           `yaml:"stp,omitempty" json:"stp,omitempty"`
 	ForwardDelay Seconds        `yaml:"forwardDelay,omitempty" json:"forwardDelay,omitempty"`

@@ -3,6 +3,7 @@ package store
 import (
 	"errors"
 	"fmt"
+	"maps"
 	"os"
 	"path/filepath"
 	"strings"
@@ -49,7 +50,8 @@ func openShelf(dir string) (*shelf, error) {
 func (s *shelf) read() (*spec.Spec, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	all, seen := &spec.Spec{}, map[string]bool{}
+	all := &spec.Spec{Networks: map[string]*spec.Network{}, Bridges: map[string]*spec.HostBridge{}, Ports: map[string]*spec.Port{}}
+	seen := map[string]bool{}
 	var errs []error
 	for _, kind := range kinds {
 		files, err := os.ReadDir(filepath.Join(s.dir, kind))
@@ -67,7 +69,9 @@ func (s *shelf) read() (*spec.Spec, error) {
 				errs = append(errs, err)
 				continue
 			}
-			all = all.Merge(one)
+			maps.Copy(all.Networks, one.Networks)
+			maps.Copy(all.Bridges, one.Bridges)
+			maps.Copy(all.Ports, one.Ports)
 		}
 	}
 	for path := range s.cache {

@@ -1,0 +1,142 @@
+package plan
+
+import (
+	"maps"
+	"slices"
+	"strings"
+)
+
+// Facts are what Build must know about the host besides the spec. They are
+// plain data, so that a decision can be replayed from a printed copy.
+type Facts struct {
+	HostID   string            // seeds generated addresses; stable on one machine
+	Program  string            // fingerprint of our nftables program on this kernel
+	Borrowed Borrowed          // values before ours, of what is not ours
+	UIDs     map[string]string // user name → number, for the owners of taps
+
+	Links     map[string]Link   // every link, by name
+	Uplinks4  []string          // links with an IPv4 default route, or half of one, that are no network's bridge
+	Uplinks6  []string          // the same for IPv6
+	Settings  map[string]string // sysctl path → value, of links that are no network's bridge
+	Forwards4 bool              // the whole host forwards IPv4
+	Forwards6 bool              // the whole host forwards IPv6
+	IPv6      bool              // the kernel has IPv6
+	ForceIPv6 bool              // the kernel can forward IPv6 per interface (6.17 and later)
+}
+
+// Borrowed records, for every setting of a foreign object that we changed, the
+// value it had before: sysctl paths, and "master/<link>" for enslaved links.
+type Borrowed map[string]string
+
+// Learn fills the facts that follow from an observed state.
+func (f Facts) Learn(have State) Facts {
+	f.Links, f.Settings = map[string]Link{}, map[string]string{}
+	for l := range Of[Link](have) {
+		f.Links[l.Name] = l
+	}
+	for s := range Of[Sysctl](have) {
+		f.learnSetting(s)
+	}
+	up4, up6 := map[string]bool{}, map[string]bool{}
+	for r := range Of[Route](have) {
+		switch {
+		case r.Dst.Bits() > 1 || f.ofNetwork(r.Link): // VPNs lay two halves over the default route
+		case r.Dst.Addr().Is4():
+			up4[r.Link] = true
+		default:
+			up6[r.Link] = true
+		}
+	}
+	f.Uplinks4, f.Uplinks6 = slices.Sorted(maps.Keys(up4)), slices.Sorted(maps.Keys(up6))
+	return f
+}
+
+func (f *Facts) learnSetting(s Sysctl) {
+	if s.Name == "force_forwarding" {
+		f.ForceIPv6 = true
+	}
+	if s.Link == "all" && s.Name == "forwarding" {
+		if s.Family == "ipv4" {
+			f.Forwards4 = s.Value != "0"
+		} else {
+			f.IPv6, f.Forwards6 = true, s.Value != "0"
+		}
+	}
+	if !f.ofNetwork(s.Link) {
+		f.Settings[s.Path()] = s.Value
+	}
+}
+
+// ofNetwork reports whether the link is the bridge or a port of a network of
+// ours. A host bridge of ours is not: it may well be an uplink.
+func (f *Facts) ofNetwork(link string) bool {
+	owner := f.Links[link].Owner()
+	return strings.HasPrefix(owner, "network/") || strings.HasPrefix(owner, "port/")
+}
+
+// before is the value a foreign sysctl had before we came.
+func (f *Facts) before(path string) string {
+	if v, ok := f.Borrowed[path]; ok {
+		return v
+	}
+	return f.Settings[path]
+}
+
+// Borrow returns the record as it must be on disk before ops of the wanted state
+// are applied: what it held, and the present value of every foreign setting the
+// wanted state changes for the first time.
+func (f Facts) Borrow(want State) Borrowed {
+	next := maps.Clone(f.Borrowed)
+	if next == nil {
+		next = Borrowed{}
+	}
+	for _, o := range want {
+		key, borrows, _ := lent(o)
+		if _, known := next[key]; borrows && !known {
+			next[key] = f.current(o)
+		}
+	}
+	return next
+}
+
+// Return drops from the record what the wanted state does not borrow any more;
+// to be written after its ops succeeded.
+func (b Borrowed) Return(want State) Borrowed {
+	wanted := map[string]bool{}
+	for _, o := range want {
+		if key, borrows, _ := lent(o); borrows {
+			wanted[key] = true
+		}
+	}
+	kept := Borrowed{}
+	for key, v := range b {
+		if wanted[key] {
+			kept[key] = v
+		}
+	}
+	return kept
+}
+
+// lent tells under which key an object is recorded and whether it borrows or
+// gives back; both are false for what is ours.
+func lent(o Object) (key string, borrows, releases bool) {
+	switch o := o.(type) {
+	case Sysctl:
+		return o.Path(), o.Foreign && !o.Release, o.Release
+	case Link:
+		return masterKey(o.Name), o.Foreign && !o.Release, o.Release
+	}
+	return "", false, false
+}
+
+func (f *Facts) current(o Object) string {
+	switch o := o.(type) {
+	case Sysctl:
+		return f.Settings[o.Path()]
+	case Link:
+		return f.Links[o.Name].Master
+	}
+	return ""
+}
+
+func masterKey(link string) string { return "master/" + link }

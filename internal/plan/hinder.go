@@ -1,0 +1,77 @@
+package plan
+
+// Hinders reports whether next has to be left for a later pass because o, an op
+// before it, failed: going on would open what the failed op was to guard. What
+// is left counts as failed, too, and may hinder more.
+//
+//   - An owner whose rules are not in force gets no link, setting, address or route.
+//   - A link does not come up without its bridge and its settings.
+//   - A port that is not down is not unplugged, and a bridge whose ports could not
+//     be taken out is not deleted.
+//   - No rule is removed while something it judges may still be there.
+//   - No bridge forwards IPv6 while that would cost the host its own route.
+func (o Op) Hinders(next Op) bool {
+	del := o.Verb == Del
+	switch obj := o.Object.(type) {
+	case Program, Element:
+		return !del && o.guards(next)
+	case Up:
+		l, ok := next.Object.(Link)
+		return del && (ok && l.Name == obj.Link && next.Verb == Set || o.empties(next))
+	case Sysctl:
+		return obj.Release && (removesRule(next) || obj.Link == "all" && makesLink(next)) || raises(next, obj.Link) || obj.learns() && forwards6(next)
+	case Link:
+		return del && removesRule(next) || !del && raises(next, obj.Name) || o.empties(next)
+	}
+	return false
+}
+
+// GivesBack reports whether the op gives a borrowed setting back.
+func (o Op) GivesBack() bool {
+	_, _, releases := lent(o.Object)
+	return releases
+}
+
+// guards reports whether next belongs to what the rule would judge: everything,
+// its owner's, or a new link that is held.
+func (o Op) guards(next Op) bool {
+	if isRule(next.Object) || next.Verb == Del || next.GivesBack() {
+		return false
+	}
+	e, ok := o.Object.(Element)
+	l, _ := next.Object.(Link)
+	return !ok || e.Owner() == next.Object.Owner() || next.Verb == Add && e.ID == l.Name
+}
+
+// empties reports whether next deletes the bridge that the port was to leave.
+func (o Op) empties(next Op) bool {
+	port, ok := o.Old.(Link)
+	if !ok {
+		port, _ = o.Object.(Link)
+	}
+	l, ok := next.Object.(Link)
+	return ok && o.Verb != Add && next.Verb == Del && l.Name == port.Master
+}
+
+// makesLink counts while the whole host forwards: a new link does, too, and has
+// no rule that holds it.
+func makesLink(o Op) bool {
+	_, ok := o.Object.(Link)
+	return ok && o.Verb == Add
+}
+
+func raises(o Op, link string) bool {
+	u, ok := o.Object.(Up)
+	return ok && o.Verb != Del && u.Link == link
+}
+
+func (s Sysctl) learns() bool { return s.Foreign && !s.Release && s.Name == "accept_ra" }
+
+func forwards6(o Op) bool {
+	s, ok := o.Object.(Sysctl)
+	return ok && s.Family == "ipv6" && s.Name == "forwarding" && s.Value == "1"
+}
+
+func isRule(o Object) bool { return o.Key().Kind <= KindElement }
+
+func removesRule(o Op) bool { return o.Verb == Del && isRule(o.Object) }
