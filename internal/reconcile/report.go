@@ -1,0 +1,47 @@
+package reconcile
+
+import (
+	"maps"
+	"slices"
+	"time"
+
+	"kvmnet/internal/plan"
+)
+
+// Report tells what a pass saw and did.
+type Report struct {
+	Have     plan.State          // the state seen before the ops
+	Facts    plan.Facts          // what followed from it
+	Ops      []plan.Op           // applied, or, in a preview, pending
+	Problems map[string][]string // by owner, why something is not as wanted
+	Failed   bool                // an op failed; the loop tries again later
+	blocked  map[string]bool     // owners in conflict, or with an op that failed
+	At       time.Time           // end of the pass
+	Took     time.Duration
+}
+
+// Note adds why an owner's objects are not as wanted; the same reason twice
+// counts once.
+func (r *Report) Note(owner, message string) {
+	if r.Problems == nil {
+		r.Problems = map[string][]string{}
+	}
+	if !slices.Contains(r.Problems[owner], message) {
+		r.Problems[owner] = append(r.Problems[owner], message)
+	}
+}
+
+// Objects names the objects with problems, sorted.
+func (r *Report) Objects() []string { return slices.Sorted(maps.Keys(r.Problems)) }
+
+// Blocked reports whether the owner's objects could not be made, because of a
+// conflict or because the host refused. Waiting for an uplink is not blocked.
+func (r *Report) Blocked(owner string) bool { return r.blocked[owner] }
+
+func (r *Report) block(owner, message string) {
+	if r.blocked == nil {
+		r.blocked = map[string]bool{}
+	}
+	r.blocked[owner] = true
+	r.Note(owner, message)
+}
