@@ -1,0 +1,169 @@
+package api
+
+import (
+	"context"
+	"fmt"
+	"net"
+	"net/http"
+	"path/filepath"
+	"sync"
+	"testing"
+	"time"
+
+	"go.uber.org/goleak"
+
+	"kvmnet/internal/spec"
+)
+
+func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+
+// fake is a Service that writes down how it was called and answers what it was
+// told to.
+type fake struct {
+	err    error   // of every verb
+	checks []Check // of Verify, before err
+	nobody bool    // lists are nil
+
+	mu     sync.Mutex
+	calls  []string
+	events chan Event    // what Events sends
+	heard  chan struct{} // one for every listener that came
+	left   chan struct{} // one for every listener that went
+}
+
+func newFake() *fake {
+	return &fake{events: make(chan Event), heard: make(chan struct{}, 10), left: make(chan struct{}, 10)}
+}
+
+func (f *fake) call(format string, args ...any) error {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.calls = append(f.calls, fmt.Sprintf(format, args...))
+	return f.err
+}
+
+func (f *fake) lastCall() string {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if len(f.calls) == 0 {
+		return ""
+	}
+	return f.calls[len(f.calls)-1]
+}
+
+var (
+	aNetwork = Network{Name: "lab", Spec: &spec.Network{Mode: spec.NAT, Title: "a -> b & <c>", Bridge: spec.BridgeSettings{Name: "lab0", MAC: spec.GenerateMAC("x"), ForwardDelay: 4}},
+		Status: NetworkStatus{State: Running, Persistent: true, Ports: []string{"vm1"}}}
+	aPort   = Port{Name: "vm1", Spec: &spec.Port{Network: "lab", MAC: spec.GenerateMAC("vm1")}, Status: PortStatus{State: "up", MTU: 1500}}
+	aBridge = HostBridge{Name: "br0", Spec: &spec.HostBridge{Ports: []string{"eth0"}}, Status: BridgeStatus{State: "up"}}
+	aResult = ApplyResult{Objects: []Change{{"network/lab", "created"}}, Ops: []string{"add link lab0"}, Problems: map[string]string{"host": "x"}}
+	aStatus = Status{Version: "1", PID: 7, Started: time.Unix(1e9, 0).UTC(), Problems: []string{"network/lab: x"}}
+)
+
+func (f *fake) Status(context.Context) (Status, error) { return aStatus, f.call("Status") }
+func (f *fake) Networks(context.Context) ([]Network, error) {
+	if f.nobody {
+		return nil, nil
+	}
+	return []Network{aNetwork}, f.call("Networks")
+}
+func (f *fake) Network(_ context.Context, name string) (Network, error) {
+	return aNetwork, f.call("Network %q", name)
+}
+func (f *fake) Ports(context.Context) ([]Port, error) { return []Port{aPort}, f.call("Ports") }
+func (f *fake) Bridges(context.Context) ([]HostBridge, error) {
+	return []HostBridge{aBridge}, f.call("Bridges")
+}
+func (f *fake) Apply(_ context.Context, r ApplyRequest) (ApplyResult, error) {
+	return aResult, f.call("Apply %v %v", r.Files, r.DryRun)
+}
+func (f *fake) Drift(context.Context) (ApplyResult, error) { return aResult, f.call("Drift") }
+func (f *fake) AddNetwork(_ context.Context, r AddNetwork) (Network, error) {
+	return aNetwork, f.call("AddNetwork %s %s %v %v %v", r.Name, r.Network.Mode, r.Choose, r.IPv6, r.Start)
+}
+func (f *fake) Define(_ context.Context, file File, transient bool) (Network, error) {
+	return aNetwork, f.call("Define %v %v", file, transient)
+}
+func (f *fake) Start(_ context.Context, n string) error    { return f.call("Start %q", n) }
+func (f *fake) Stop(_ context.Context, n string) error     { return f.call("Stop %q", n) }
+func (f *fake) Undefine(_ context.Context, n string) error { return f.call("Undefine %q", n) }
+func (f *fake) SetAutostart(_ context.Context, n string, on bool) error {
+	return f.call("SetAutostart %q %v", n, on)
+}
+func (f *fake) AddPort(_ context.Context, r AddPort) (Port, error) {
+	return aPort, f.call("AddPort %s %s %v", r.Name, r.Port.Network, r.Transient)
+}
+func (f *fake) DeletePort(_ context.Context, n string) error   { return f.call("DeletePort %q", n) }
+func (f *fake) DeleteBridge(_ context.Context, n string) error { return f.call("DeleteBridge %q", n) }
+func (f *fake) Orphans(context.Context) ([]Orphan, error) {
+	return []Orphan{{"link x"}}, f.call("Orphans")
+}
+func (f *fake) Collect(context.Context) ([]Orphan, error) {
+	return []Orphan{{"link y"}}, f.call("Collect")
+}
+func (f *fake) Pause(_ context.Context, on bool) error { return f.call("Pause %v", on) }
+func (f *fake) Export(_ context.Context, kind, name string) (string, error) {
+	return "networks: {}\n", f.call("Export %q %q", kind, name)
+}
+func (f *fake) Verify(_ context.Context, r VerifyRequest, report func(Check)) error {
+	for _, c := range f.checks {
+		report(c)
+	}
+	return f.call("Verify %v %s", r.Networks, r.Outside)
+}
+func (f *fake) Events(ctx context.Context, send func(Event)) error {
+	f.heard <- struct{}{}
+	defer func() { f.left <- struct{}{} }()
+	for {
+		select {
+		case e, more := <-f.events:
+			if !more {
+				return f.call("Events")
+			}
+			send(e)
+		case <-ctx.Done():
+			return ctx.Err()
+		}
+	}
+}
+
+// daemon serves a Service at a socket of its own until the test ends.
+func daemon(t *testing.T, s Service) (socket string, stop func()) {
+	t.Helper()
+	socket = filepath.Join(t.TempDir(), "s")
+	l, err := Listen(socket)
+	if err != nil {
+		t.Fatal(err)
+	}
+	ctx, cancel := context.WithCancel(context.Background())
+	srv := &http.Server{Handler: Handler(s), BaseContext: func(net.Listener) context.Context { return ctx }}
+	done := make(chan struct{})
+	go func() { srv.Serve(l); close(done) }()
+	stop = sync.OnceFunc(func() {
+		cancel()
+		if err := srv.Shutdown(context.Background()); err != nil {
+			t.Errorf("shut the daemon down: %v", err)
+		}
+		<-done
+	})
+	t.Cleanup(stop)
+	return socket, stop
+}
+
+func client(t *testing.T, socket string) *Client {
+	c := NewClient(socket)
+	t.Cleanup(c.Close)
+	return c
+}
+
+// within fails the test when nothing comes from c for long.
+func within[T any](t *testing.T, what string, c <-chan T) T {
+	t.Helper()
+	select {
+	case v := <-c:
+		return v
+	case <-time.After(10 * time.Second):
+		t.Fatalf("waited 10 s for %s", what)
+		panic("unreachable")
+	}
+}

@@ -1,0 +1,152 @@
+package api
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net/http"
+)
+
+// MaxBody is the size of the largest request in bytes: a file of about 20,000
+// networks.
+const MaxBody = 8 << 20
+
+// Handler serves the verbs of a Service as JSON under /v1/. Answers are the
+// types of this package, errors are an Error with a fitting status. Events and
+// checks are streamed, a JSON object a line, see stream.go.
+func Handler(s Service) http.Handler {
+	m := http.NewServeMux()
+	m.Handle("GET /v1/status", give(s.Status))
+	m.Handle("GET /v1/networks", list(s.Networks))
+	m.Handle("POST /v1/networks", take(func(ctx context.Context, r AddNetwork) (any, error) {
+		if r.Network == nil {
+			return nil, missing("network")
+		}
+		return s.AddNetwork(ctx, r)
+	}))
+	m.Handle("POST /v1/networks/define", take(func(ctx context.Context, r defineRequest) (Network, error) {
+		return s.Define(ctx, r.File, r.Transient)
+	}))
+	m.Handle("GET /v1/networks/{name}", call(func(r *http.Request) (any, error) {
+		return s.Network(r.Context(), r.PathValue("name"))
+	}))
+	m.Handle("DELETE /v1/networks/{name}", named(s.Undefine))
+	m.Handle("POST /v1/networks/{name}/start", named(s.Start))
+	m.Handle("POST /v1/networks/{name}/stop", named(s.Stop))
+	m.Handle("PUT /v1/networks/{name}/autostart", call(func(r *http.Request) (any, error) {
+		on, err := decode[toggle](r)
+		if err != nil {
+			return nil, err
+		}
+		return nil, s.SetAutostart(r.Context(), r.PathValue("name"), on.On)
+	}))
+	m.Handle("GET /v1/ports", list(s.Ports))
+	m.Handle("POST /v1/ports", take(func(ctx context.Context, r AddPort) (any, error) {
+		if r.Port == nil {
+			return nil, missing("port")
+		}
+		return s.AddPort(ctx, r)
+	}))
+	m.Handle("DELETE /v1/ports/{name}", named(s.DeletePort))
+	m.Handle("GET /v1/bridges", list(s.Bridges))
+	m.Handle("DELETE /v1/bridges/{name}", named(s.DeleteBridge))
+
+	m.Handle("POST /v1/apply", take(s.Apply))
+	m.Handle("GET /v1/drift", give(s.Drift))
+	m.Handle("GET /v1/export", call(func(r *http.Request) (any, error) {
+		q := r.URL.Query()
+		text, err := s.Export(r.Context(), q.Get("kind"), q.Get("name"))
+		return export{text}, err
+	}))
+	m.Handle("GET /v1/orphans", list(s.Orphans))
+	m.Handle("DELETE /v1/orphans", list(s.Collect))
+	m.Handle("PUT /v1/paused", take(func(ctx context.Context, r toggle) (any, error) {
+		return nil, s.Pause(ctx, r.On)
+	}))
+	m.HandleFunc("GET /v1/events", func(w http.ResponseWriter, r *http.Request) { serveEvents(s, w, r) })
+	m.HandleFunc("POST /v1/verify", func(w http.ResponseWriter, r *http.Request) { serveVerify(s, w, r) })
+	m.HandleFunc("/", func(w http.ResponseWriter, r *http.Request) {
+		fail(w, &Error{Code: CodeNotFound, Message: fmt.Sprintf("no such call: %s %s", r.Method, r.URL.EscapedPath())})
+	})
+	return m
+}
+
+// Bodies that are not arguments of a verb as they are.
+type (
+	defineRequest struct {
+		File
+		Transient bool `json:"transient,omitempty"`
+	}
+	toggle struct {
+		On bool `json:"on"`
+	}
+	export struct {
+		Text string `json:"text"`
+	}
+)
+
+// call is one verb over HTTP: it reads the request, calls the service and
+// returns what to answer; nil answers without a body.
+type call func(r *http.Request) (any, error)
+
+// ServeHTTP implements http.Handler.
+func (c call) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	r.Body = http.MaxBytesReader(w, r.Body, MaxBody)
+	v, err := c(r)
+	switch {
+	case err != nil:
+		fail(w, err)
+	case v == nil:
+		w.WriteHeader(http.StatusNoContent)
+	default:
+		reply(w, http.StatusOK, v)
+	}
+}
+
+// give is a verb without arguments.
+func give[Out any](f func(context.Context) (Out, error)) call {
+	return func(r *http.Request) (any, error) { return f(r.Context()) }
+}
+
+// list is a verb without arguments that answers a list, [] when there is none.
+func list[T any](f func(context.Context) ([]T, error)) call {
+	return func(r *http.Request) (any, error) {
+		all, err := f(r.Context())
+		if all == nil {
+			all = []T{}
+		}
+		return all, err
+	}
+}
+
+// take is a verb with one argument, the body.
+func take[In, Out any](f func(context.Context, In) (Out, error)) call {
+	return func(r *http.Request) (any, error) {
+		in, err := decode[In](r)
+		if err != nil {
+			return nil, err
+		}
+		return f(r.Context(), in)
+	}
+}
+
+// named is a verb on the object the path names, without an answer.
+func named(f func(context.Context, string) error) call {
+	return func(r *http.Request) (any, error) { return nil, f(r.Context(), r.PathValue("name")) }
+}
+
+// asError returns the Error that err is or wraps, with the words of what wraps
+// it; any other error is internal.
+func asError(err error) *Error {
+	var e *Error
+	switch {
+	case errors.As(err, &e) && err == error(e):
+		return e
+	case e == nil && errors.Is(err, context.Canceled):
+		// The client went, and reads no answer, or the daemon ends.
+		return &Error{Code: CodeInternal, Message: "the daemon is stopping"}
+	case e == nil:
+		return &Error{Code: CodeInternal, Message: err.Error()}
+	}
+	return &Error{Code: e.Code, Message: outerMessage(err, e), Problems: e.Problems}
+}

@@ -1,0 +1,222 @@
+package api
+
+import (
+	"context"
+	"strings"
+	"time"
+
+	"kvmnet/internal/spec"
+)
+
+// Run states of a network.
+const (
+	Running  = "running"
+	Inactive = "inactive"
+	OnDemand = "on demand" // defined, waits for its first port
+)
+
+// Network is a network as the daemon sees it.
+type Network struct {
+	Name   string        `json:"name"`
+	Spec   *spec.Network `json:"spec"` // the running one, or the definition when inactive
+	Status NetworkStatus `json:"status"`
+}
+
+// NetworkStatus is what the daemon observed of a network.
+type NetworkStatus struct {
+	State      string   `json:"state"` // Running, Inactive or OnDemand
+	Persistent bool     `json:"persistent"`
+	Autostart  bool     `json:"autostart"`
+	Bridge     string   `json:"bridge,omitempty"`
+	Ports      []string `json:"ports,omitempty"`    // names of its ports, and interface names of adopted ones
+	Pending    bool     `json:"pending,omitempty"`  // the definition differs from what runs; takes effect at the next start
+	Problems   []string `json:"problems,omitempty"` // why it is not as wanted; empty = as wanted
+}
+
+// Port is a guest NIC as the daemon sees it.
+type Port struct {
+	Name   string     `json:"name"`
+	Spec   *spec.Port `json:"spec"`
+	Status PortStatus `json:"status"`
+}
+
+// PortStatus is what the daemon observed of a port.
+type PortStatus struct {
+	State    string   `json:"state"` // "up", "down" (network inactive or link down), "adopted", "missing"
+	Bridge   string   `json:"bridge,omitempty"`
+	Gateways []string `json:"gateways,omitempty"` // gateway addresses with prefix length, for the guest
+	MTU      int      `json:"mtu,omitempty"`
+	Problems []string `json:"problems,omitempty"`
+}
+
+// HostBridge is a declared host bridge as the daemon sees it.
+type HostBridge struct {
+	Name   string           `json:"name"`
+	Spec   *spec.HostBridge `json:"spec"`
+	Status BridgeStatus     `json:"status"`
+}
+
+// BridgeStatus is what the daemon observed of a host bridge.
+type BridgeStatus struct {
+	State    string   `json:"state"` // "up" or "missing"
+	Problems []string `json:"problems,omitempty"`
+}
+
+// Status is the daemon's own state.
+type Status struct {
+	Version   string    `json:"version"`
+	PID       int       `json:"pid"`
+	Started   time.Time `json:"started"`
+	Paused    bool      `json:"paused"`
+	Networks  int       `json:"networks"`
+	Running   int       `json:"running"`
+	Ports     int       `json:"ports"`
+	LastPass  time.Time `json:"lastPass"`          // end of the last look at the kernel
+	PassTook  string    `json:"passTook"`          // how long it took
+	Repairs   int       `json:"repairs"`           // ops applied that nobody asked for
+	Problems  []string  `json:"problems"`          // "network/lab: …"
+	ConfigDir string    `json:"configDir"`         //
+	Uplinks   []string  `json:"uplinks,omitempty"` // interfaces by which networks leave
+}
+
+// File is one file as the user gave it; the daemon parses it, so that every
+// client gets the same line numbers.
+type File struct {
+	Name string `json:"name"`
+	Text string `json:"text"`
+}
+
+// ApplyRequest asks to make the objects of some files so.
+type ApplyRequest struct {
+	Files  []File `json:"files"`
+	DryRun bool   `json:"dryRun,omitempty"` // only tell what would change (`diff`)
+}
+
+// ApplyResult tells what changed, or would.
+type ApplyResult struct {
+	Objects  []Change          `json:"objects,omitempty"`  // definitions that changed
+	Ops      []string          `json:"ops,omitempty"`      // kernel changes, in order, as lines
+	Disturbs []string          `json:"disturbs,omitempty"` // what guests will notice
+	Problems map[string]string `json:"problems,omitempty"` // object → why it could not be made
+	Waits    map[string]string `json:"waits,omitempty"`    // object → what it waits for; the daemon goes on by itself
+}
+
+// Change is a change of a definition.
+type Change struct {
+	Object string `json:"object"` // network/lab
+	Verb   string `json:"verb"`   // created, changed, started, unchanged
+}
+
+// Problem is one fault of the input, placed in the user's file when it came from
+// one.
+type Problem struct {
+	File    string `json:"file,omitempty"`
+	Line    int    `json:"line,omitempty"`
+	Column  int    `json:"column,omitempty"`
+	Path    string `json:"path,omitempty"`
+	Message string `json:"message"`
+	Hint    string `json:"hint,omitempty"`
+	Excerpt string `json:"excerpt,omitempty"`
+	Text    string `json:"text"` // all of it, as printed for people
+}
+
+// Error is an error of the daemon. Code is one of the Code constants.
+type Error struct {
+	Code     string    `json:"code"`
+	Message  string    `json:"message"`
+	Problems []Problem `json:"problems,omitempty"`
+}
+
+// Error codes.
+const (
+	CodeInvalid  = "invalid"   // the input is wrong; nothing changed
+	CodeNotFound = "not-found" // no such object
+	CodeConflict = "conflict"  // it exists, is in use, or is in the wrong state
+	CodeInternal = "internal"  // the kernel or the disk refused
+)
+
+// Error implements error: the message, and every problem below it.
+func (e *Error) Error() string {
+	lines := []string{e.Message}
+	for _, p := range e.Problems {
+		lines = append(lines, p.Text)
+	}
+	return strings.TrimPrefix(strings.Join(lines, "\n"), "\n")
+}
+
+// Event is something that happened.
+type Event struct {
+	Time    time.Time `json:"time"`
+	Type    string    `json:"type"`             // created, changed, started, stopped, deleted, applied, repaired, problem, progress
+	Object  string    `json:"object,omitempty"` // network/lab
+	Message string    `json:"message,omitempty"`
+	Done    int       `json:"done,omitempty"`  // progress: ops applied so far
+	Total   int       `json:"total,omitempty"` // progress: ops of this pass
+}
+
+// Check is one promise of a network's mode, proven with packets.
+type Check struct {
+	Network  string `json:"network"`
+	Promise  string `json:"promise"` // "guest → gateway 192.168.100.1 (icmp)"
+	Expected string `json:"expected"`
+	Seen     string `json:"seen"`
+	OK       bool   `json:"ok"`
+}
+
+// VerifyRequest names the networks to prove; none = all that run.
+type VerifyRequest struct {
+	Networks []string `json:"networks,omitempty"`
+	Outside  string   `json:"outside,omitempty"` // address outside to probe; "" = the uplink's gateway
+}
+
+// Orphan is a kernel object of ours that no definition wants.
+type Orphan struct {
+	Object string `json:"object"` // as printed by diff
+}
+
+// AddNetwork asks for a network from a few words, choosing what is not given.
+type AddNetwork struct {
+	Name    string        `json:"name"`
+	Network *spec.Network `json:"network"`        // subnets may be empty
+	Choose  bool          `json:"choose"`         // pick a free IPv4 prefix
+	IPv6    bool          `json:"ipv6,omitempty"` // pick a free IPv6 prefix, too
+	Start   bool          `json:"start"`
+}
+
+// AddPort asks for a port, generating what is not given.
+type AddPort struct {
+	Name      string     `json:"name,omitempty"`
+	Port      *spec.Port `json:"port"`
+	Transient bool       `json:"transient,omitempty"` // gone at reboot
+}
+
+// Service is what the daemon can do. Every error is or wraps an *Error.
+type Service interface {
+	Status(ctx context.Context) (Status, error)
+	Networks(ctx context.Context) ([]Network, error)
+	Network(ctx context.Context, name string) (Network, error)
+	Ports(ctx context.Context) ([]Port, error)
+	Bridges(ctx context.Context) ([]HostBridge, error)
+
+	Apply(ctx context.Context, r ApplyRequest) (ApplyResult, error)
+	Drift(ctx context.Context) (ApplyResult, error) // what the next pass would repair
+
+	AddNetwork(ctx context.Context, r AddNetwork) (Network, error)
+	// Define, Create: one network in a file; transient = not kept on disk, started at once.
+	Define(ctx context.Context, f File, transient bool) (Network, error)
+	Start(ctx context.Context, network string) error
+	Stop(ctx context.Context, network string) error // virsh's destroy
+	Undefine(ctx context.Context, network string) error
+	SetAutostart(ctx context.Context, network string, on bool) error
+
+	AddPort(ctx context.Context, r AddPort) (Port, error)
+	DeletePort(ctx context.Context, name string) error
+	DeleteBridge(ctx context.Context, name string) error
+
+	Verify(ctx context.Context, r VerifyRequest, report func(Check)) error
+	Orphans(ctx context.Context) ([]Orphan, error)
+	Collect(ctx context.Context) ([]Orphan, error) // gc: remove them
+	Pause(ctx context.Context, on bool) error
+	Events(ctx context.Context, send func(Event)) error            // until ctx ends
+	Export(ctx context.Context, kind, name string) (string, error) // YAML of the definition; kind "" = all, name "" = all of the kind
+}

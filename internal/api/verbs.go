@@ -1,0 +1,171 @@
+package api
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"net/url"
+)
+
+// get makes a call without a body.
+func get[Out any](ctx context.Context, c *Client, path string) (out Out, err error) {
+	err = c.do(ctx, "GET", path, nil, &out)
+	return out, err
+}
+
+// post makes a call with a body.
+func post[Out any](ctx context.Context, c *Client, path string, in any) (out Out, err error) {
+	err = c.do(ctx, "POST", path, in, &out)
+	return out, err
+}
+
+// onNamed makes a call on the object of a name. No object has the empty name,
+// and the path would mean another call.
+func (c *Client) onNamed(ctx context.Context, method, format, name string, in, out any) error {
+	if name == "" {
+		return &Error{Code: CodeNotFound, Message: "no object has an empty name"}
+	}
+	return c.do(ctx, method, path(format, name), in, out)
+}
+
+// Status implements Service.
+func (c *Client) Status(ctx context.Context) (Status, error) {
+	return get[Status](ctx, c, "/v1/status")
+}
+
+// Networks implements Service.
+func (c *Client) Networks(ctx context.Context) ([]Network, error) {
+	return get[[]Network](ctx, c, "/v1/networks")
+}
+
+// Network implements Service.
+func (c *Client) Network(ctx context.Context, name string) (n Network, err error) {
+	err = c.onNamed(ctx, "GET", "/v1/networks/%s", name, nil, &n)
+	return n, err
+}
+
+// Ports implements Service.
+func (c *Client) Ports(ctx context.Context) ([]Port, error) { return get[[]Port](ctx, c, "/v1/ports") }
+
+// Bridges implements Service.
+func (c *Client) Bridges(ctx context.Context) ([]HostBridge, error) {
+	return get[[]HostBridge](ctx, c, "/v1/bridges")
+}
+
+// Apply implements Service.
+func (c *Client) Apply(ctx context.Context, r ApplyRequest) (ApplyResult, error) {
+	return post[ApplyResult](ctx, c, "/v1/apply", r)
+}
+
+// Drift implements Service.
+func (c *Client) Drift(ctx context.Context) (ApplyResult, error) {
+	return get[ApplyResult](ctx, c, "/v1/drift")
+}
+
+// AddNetwork implements Service.
+func (c *Client) AddNetwork(ctx context.Context, r AddNetwork) (Network, error) {
+	return post[Network](ctx, c, "/v1/networks", r)
+}
+
+// Define implements Service.
+func (c *Client) Define(ctx context.Context, f File, transient bool) (Network, error) {
+	return post[Network](ctx, c, "/v1/networks/define", defineRequest{f, transient})
+}
+
+// Start implements Service.
+func (c *Client) Start(ctx context.Context, network string) error {
+	return c.onNamed(ctx, "POST", "/v1/networks/%s/start", network, nil, nil)
+}
+
+// Stop implements Service.
+func (c *Client) Stop(ctx context.Context, network string) error {
+	return c.onNamed(ctx, "POST", "/v1/networks/%s/stop", network, nil, nil)
+}
+
+// Undefine implements Service.
+func (c *Client) Undefine(ctx context.Context, network string) error {
+	return c.onNamed(ctx, "DELETE", "/v1/networks/%s", network, nil, nil)
+}
+
+// SetAutostart implements Service.
+func (c *Client) SetAutostart(ctx context.Context, network string, on bool) error {
+	return c.onNamed(ctx, "PUT", "/v1/networks/%s/autostart", network, toggle{on}, nil)
+}
+
+// AddPort implements Service.
+func (c *Client) AddPort(ctx context.Context, r AddPort) (Port, error) {
+	return post[Port](ctx, c, "/v1/ports", r)
+}
+
+// DeletePort implements Service.
+func (c *Client) DeletePort(ctx context.Context, name string) error {
+	return c.onNamed(ctx, "DELETE", "/v1/ports/%s", name, nil, nil)
+}
+
+// DeleteBridge implements Service.
+func (c *Client) DeleteBridge(ctx context.Context, name string) error {
+	return c.onNamed(ctx, "DELETE", "/v1/bridges/%s", name, nil, nil)
+}
+
+// Orphans implements Service.
+func (c *Client) Orphans(ctx context.Context) ([]Orphan, error) {
+	return get[[]Orphan](ctx, c, "/v1/orphans")
+}
+
+// Collect implements Service.
+func (c *Client) Collect(ctx context.Context) (gone []Orphan, err error) {
+	err = c.do(ctx, "DELETE", "/v1/orphans", nil, &gone)
+	return gone, err
+}
+
+// Pause implements Service.
+func (c *Client) Pause(ctx context.Context, on bool) error {
+	return c.do(ctx, "PUT", "/v1/paused", toggle{on}, nil)
+}
+
+// Export implements Service.
+func (c *Client) Export(ctx context.Context, kind, name string) (string, error) {
+	q := url.Values{"kind": {kind}, "name": {name}}
+	e, err := get[export](ctx, c, "/v1/export?"+q.Encode())
+	return e.Text, err
+}
+
+// Verify implements Service.
+func (c *Client) Verify(ctx context.Context, r VerifyRequest, report func(Check)) error {
+	return streamCall(ctx, c, "POST", "/v1/verify", r, report)
+}
+
+// Events implements Service. It returns nil when ctx ended it, and an error
+// when the daemon did.
+func (c *Client) Events(ctx context.Context, send func(Event)) error {
+	err := streamCall(ctx, c, "GET", "/v1/events", nil, send)
+	switch {
+	case ctx.Err() != nil:
+		return nil
+	case err == nil:
+		return fmt.Errorf("the daemon at %s ended the events", c.path)
+	}
+	return err
+}
+
+// streamCall makes a call that answers with a stream.
+func streamCall[T any](ctx context.Context, c *Client, method, path string, in any, each func(T)) error {
+	r, err := c.send(ctx, method, path, in)
+	if err != nil {
+		return err
+	}
+	defer r.Body.Close()
+	err = readStream(json.NewDecoder(r.Body), each)
+	var e *Error
+	switch {
+	case err == io.EOF:
+		return nil
+	case ctx.Err() != nil:
+		return ctx.Err()
+	case errors.As(err, &e):
+		return e
+	}
+	return fmt.Errorf("read from the daemon at %s: %w", c.path, plainEOF(err))
+}

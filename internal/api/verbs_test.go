@@ -1,0 +1,191 @@
+package api
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+	"github.com/google/go-cmp/cmp/cmpopts"
+
+	"kvmnet/internal/spec"
+)
+
+// verbs calls every verb but the streams, with what the service must see of it
+// and what must come back.
+var verbs = []struct {
+	seen string
+	call func(context.Context, Service) (any, error)
+	want any
+}{
+	{"Status", func(ctx context.Context, s Service) (any, error) { return s.Status(ctx) }, aStatus},
+	{"Networks", func(ctx context.Context, s Service) (any, error) { return s.Networks(ctx) }, []Network{aNetwork}},
+	{`Network "lab"`, func(ctx context.Context, s Service) (any, error) { return s.Network(ctx, "lab") }, aNetwork},
+	{`Network "define"`, func(ctx context.Context, s Service) (any, error) { return s.Network(ctx, "define") }, aNetwork},
+	{`Network "a/b c%?#"`, func(ctx context.Context, s Service) (any, error) { return s.Network(ctx, "a/b c%?#") }, aNetwork},
+	{`Network ".."`, func(ctx context.Context, s Service) (any, error) { return s.Network(ctx, "..") }, aNetwork},
+	{`Network "//"`, func(ctx context.Context, s Service) (any, error) { return s.Network(ctx, "//") }, aNetwork},
+	{"Ports", func(ctx context.Context, s Service) (any, error) { return s.Ports(ctx) }, []Port{aPort}},
+	{"Bridges", func(ctx context.Context, s Service) (any, error) { return s.Bridges(ctx) }, []HostBridge{aBridge}},
+	{"Apply [{a.yaml x: <1>\n}] true", func(ctx context.Context, s Service) (any, error) {
+		return s.Apply(ctx, ApplyRequest{Files: []File{{"a.yaml", "x: <1>\n"}}, DryRun: true})
+	}, aResult},
+	{"Drift", func(ctx context.Context, s Service) (any, error) { return s.Drift(ctx) }, aResult},
+	{"AddNetwork lab nat true false true", func(ctx context.Context, s Service) (any, error) {
+		return s.AddNetwork(ctx, AddNetwork{Name: "lab", Network: &spec.Network{Mode: spec.NAT}, Choose: true, Start: true})
+	}, aNetwork},
+	{"Define {f t} true", func(ctx context.Context, s Service) (any, error) { return s.Define(ctx, File{"f", "t"}, true) }, aNetwork},
+	{"Define {f t} false", func(ctx context.Context, s Service) (any, error) { return s.Define(ctx, File{"f", "t"}, false) }, aNetwork},
+	{`Start "lab"`, func(ctx context.Context, s Service) (any, error) { return nil, s.Start(ctx, "lab") }, nil},
+	{`Stop "lab"`, func(ctx context.Context, s Service) (any, error) { return nil, s.Stop(ctx, "lab") }, nil},
+	{`Undefine "a.b"`, func(ctx context.Context, s Service) (any, error) { return nil, s.Undefine(ctx, "a.b") }, nil},
+	{`SetAutostart "lab" true`, func(ctx context.Context, s Service) (any, error) { return nil, s.SetAutostart(ctx, "lab", true) }, nil},
+	{`SetAutostart "lab" false`, func(ctx context.Context, s Service) (any, error) { return nil, s.SetAutostart(ctx, "lab", false) }, nil},
+	{"AddPort vm1 lab true", func(ctx context.Context, s Service) (any, error) {
+		return s.AddPort(ctx, AddPort{Name: "vm1", Port: &spec.Port{Network: "lab"}, Transient: true})
+	}, aPort},
+	{`DeletePort "vm1"`, func(ctx context.Context, s Service) (any, error) { return nil, s.DeletePort(ctx, "vm1") }, nil},
+	{`DeleteBridge "br0"`, func(ctx context.Context, s Service) (any, error) { return nil, s.DeleteBridge(ctx, "br0") }, nil},
+	{"Orphans", func(ctx context.Context, s Service) (any, error) { return s.Orphans(ctx) }, []Orphan{{"link x"}}},
+	{"Collect", func(ctx context.Context, s Service) (any, error) { return s.Collect(ctx) }, []Orphan{{"link y"}}},
+	{"Pause true", func(ctx context.Context, s Service) (any, error) { return nil, s.Pause(ctx, true) }, nil},
+	{"Pause false", func(ctx context.Context, s Service) (any, error) { return nil, s.Pause(ctx, false) }, nil},
+	{`Export "network" "a&b=c"`, func(ctx context.Context, s Service) (any, error) { return s.Export(ctx, "network", "a&b=c") }, "networks: {}\n"},
+}
+
+func TestVerbsReachTheServiceAndAnswer(t *testing.T) {
+	f := newFake()
+	socket, _ := daemon(t, f)
+	c := client(t, socket)
+	for _, v := range verbs {
+		got, err := v.call(t.Context(), c)
+		if err != nil {
+			t.Errorf("%s: %v", v.seen, err)
+		}
+		if seen := f.lastCall(); seen != v.seen {
+			t.Errorf("the service saw %q, want %q", seen, v.seen)
+		}
+		if d := cmp.Diff(v.want, got, cmpopts.EquateComparable(spec.MAC{})); d != "" {
+			t.Errorf("%s (-want +got):\n%s", v.seen, d)
+		}
+	}
+}
+
+func TestVerbsCarryErrorsOver(t *testing.T) {
+	f := newFake()
+	f.err = &Error{Code: CodeConflict, Message: "network lab is in use",
+		Problems: []Problem{{File: "a.yaml", Line: 3, Column: 5, Path: "networks.lab", Message: "m", Hint: "h", Excerpt: "e", Text: "a.yaml:3:5: m"}}}
+	socket, _ := daemon(t, f)
+	c := client(t, socket)
+	for _, v := range verbs {
+		_, err := v.call(t.Context(), c)
+		var got *Error
+		if !errors.As(err, &got) {
+			t.Errorf("%s: got %v, want an *Error", v.seen, err)
+			continue
+		}
+		if d := cmp.Diff(f.err, got); d != "" {
+			t.Errorf("%s (-want +got):\n%s", v.seen, d)
+		}
+	}
+}
+
+func TestErrorsKeepTheWordsThatWrapThem(t *testing.T) {
+	inner := &Error{Code: CodeNotFound, Message: "no network named lab", Problems: []Problem{{Message: "p", Text: "f:1:1: p"}}}
+	tests := []struct {
+		err  error
+		want *Error
+	}{
+		{fmt.Errorf("add a port: %w", inner), &Error{Code: CodeNotFound, Message: "add a port: no network named lab", Problems: inner.Problems}},
+		{errors.Join(inner, errors.New("and more")), &Error{Code: CodeNotFound, Message: "no network named lab\nand more", Problems: inner.Problems}},
+		{errors.New("no space left on device"), &Error{Code: CodeInternal, Message: "no space left on device"}},
+		{context.Canceled, &Error{Code: CodeInternal, Message: "the daemon is stopping"}},
+	}
+	f := newFake()
+	socket, _ := daemon(t, f)
+	c := client(t, socket)
+	for _, test := range tests {
+		f.err = test.err
+		_, err := c.Status(t.Context())
+		if d := cmp.Diff(error(test.want), err); d != "" {
+			t.Errorf("%v (-want +got):\n%s", test.err, d)
+		}
+	}
+}
+
+func TestClientRefusesTheEmptyName(t *testing.T) {
+	f := newFake()
+	socket, _ := daemon(t, f)
+	c := client(t, socket)
+	for _, err := range []error{c.Undefine(t.Context(), ""), c.DeletePort(t.Context(), ""), c.Start(t.Context(), "")} {
+		var e *Error
+		if !errors.As(err, &e) || e.Code != CodeNotFound {
+			t.Errorf("got %v, want not-found", err)
+		}
+	}
+	if f.lastCall() != "" {
+		t.Errorf("the service saw %s", f.lastCall())
+	}
+}
+
+func TestClientsAtTheSameTime(t *testing.T) {
+	f := newFake()
+	socket, _ := daemon(t, f)
+	done := make(chan error)
+	for i := range 8 {
+		c := client(t, socket)
+		go func() {
+			var errs []error
+			for j := range 20 {
+				errs = append(errs, c.Start(t.Context(), fmt.Sprintf("n%d-%d", i, j)))
+			}
+			done <- errors.Join(errs...)
+		}()
+	}
+	for range 8 {
+		if err := within(t, "a client", done); err != nil {
+			t.Error(err)
+		}
+	}
+	seen := map[string]bool{}
+	for _, call := range f.calls {
+		seen[call] = true
+	}
+	if len(seen) != 160 {
+		t.Errorf("the service saw %d different calls, want 160", len(seen))
+	}
+}
+
+func TestClientWithoutADaemonNamesTheWayOut(t *testing.T) {
+	socket := t.TempDir() + "/none"
+	_, err := client(t, socket).Status(t.Context())
+	want := "connect to the daemon at " + socket + ": no such file or directory; start it with 'kvmnet daemon' (as root) or name another with --socket"
+	if err == nil || err.Error() != want {
+		t.Errorf("got  %v\nwant %s", err, want)
+	}
+}
+
+func TestClientWhoseDaemonStopsSaysSo(t *testing.T) {
+	f := newFake()
+	socket, stop := daemon(t, f)
+	c := client(t, socket)
+	if _, err := c.Status(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	stop()
+	_, err := c.Status(t.Context())
+	if err == nil || !strings.Contains(err.Error(), "connect to the daemon at "+socket) {
+		t.Errorf("got %v", err)
+	}
+}
+
+func TestClientStopsWithItsContext(t *testing.T) {
+	socket, _ := daemon(t, newFake())
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	if _, err := client(t, socket).Status(ctx); !errors.Is(err, context.Canceled) {
+		t.Errorf("got %v, want %v", err, context.Canceled)
+	}
+}

@@ -1,0 +1,37 @@
+package manage
+
+import (
+	"errors"
+	"fmt"
+	"slices"
+
+	"kvmnet/internal/api"
+)
+
+func notFound(kind, name string) error {
+	return &api.Error{Code: api.CodeNotFound, Message: fmt.Sprintf("no %s named %s", kind, name)}
+}
+
+func conflict(format string, args ...any) error {
+	return &api.Error{Code: api.CodeConflict, Message: fmt.Sprintf(format, args...)}
+}
+
+func invalid(message string, problems ...api.Problem) error {
+	return &api.Error{Code: api.CodeInvalid, Message: message, Problems: problems}
+}
+
+// internal wraps what the kernel or the disk said; an error that is already for
+// the user stays as it is.
+func internal(err error) error {
+	var known *api.Error
+	if err == nil || errors.As(err, &known) {
+		return err
+	}
+	return &api.Error{Code: api.CodeInternal, Message: err.Error()}
+}
+
+func union(a, b []string) []string {
+	all := slices.Concat(a, b)
+	slices.Sort(all)
+	return slices.Compact(all)
+}
