@@ -1,0 +1,176 @@
+package daemon_test
+
+import (
+	"fmt"
+	"net/netip"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/vishvananda/netlink"
+	vnetns "github.com/vishvananda/netns"
+
+	"kvmnet/internal/netns"
+	"kvmnet/internal/nstest"
+	"kvmnet/internal/spec"
+)
+
+// bare makes with plain netlink calls what a network is in the kernel: a bridge
+// with its MAC, an address, and up. It is what kvmnet is measured against, in the
+// same run.
+type bare struct{ handle *netlink.Handle }
+
+func newBare(b *testing.B, ns *netns.NS) bare {
+	b.Helper()
+	h, err := netlink.NewHandleAt(vnetns.NsHandle(ns.Fd()), netlink.FAMILY_V4)
+	if err != nil {
+		b.Fatal(err)
+	}
+	b.Cleanup(func() { h.Close() })
+	return bare{h}
+}
+
+func (k bare) start(b *testing.B, name string, address netip.Prefix) {
+	b.Helper()
+	mac := spec.GenerateMAC(name)
+	br := &netlink.Bridge{LinkAttrs: netlink.LinkAttrs{Name: name, HardwareAddr: mac[:]}}
+	addr, err := netlink.ParseAddr(address.String())
+	if err != nil {
+		b.Fatal(err)
+	}
+	for _, err := range []error{k.handle.LinkAdd(br), k.handle.AddrAdd(br, addr), k.handle.LinkSetUp(br)} {
+		if err != nil {
+			b.Fatal(err)
+		}
+	}
+}
+
+func (k bare) stop(b *testing.B, name string) {
+	b.Helper()
+	if err := k.handle.LinkDel(&netlink.Bridge{LinkAttrs: netlink.LinkAttrs{Name: name}}); err != nil {
+		b.Fatal(err)
+	}
+}
+
+// BenchmarkStartNetwork starts a NAT network by the API, with a number of other
+// networks running, against the bare calls.
+func BenchmarkStartNetwork(b *testing.B) {
+	for _, others := range []int{1, 100, 1000} {
+		b.Run(fmt.Sprintf("beside=%d", others), func(b *testing.B) {
+			m, k := benchMachine(b), newBare(b, nstest.NS(b))
+			m.apply(manyNetworks(others) + "  lab: {mode: nat, autostart: false, subnets: [{address: 10.200.0.1/24}]}\n")
+			m.settled()
+			var ours, theirs []time.Duration
+			for b.Loop() {
+				theirs = append(theirs, clock(func() { k.start(b, "lab", netip.MustParsePrefix("10.200.0.1/24")) }))
+				k.stop(b, "lab")
+				ours = append(ours, clock(func() { try(b, m.client.Start(b.Context(), "lab")) }))
+				try(b, m.client.Stop(b.Context(), "lab"))
+				m.settled()
+			}
+			b.ReportMetric(0, "ns/op")
+			b.ReportMetric(ms(median(ours)), "ms/start")
+			b.ReportMetric(ms(median(theirs)), "ms/bare")
+			b.ReportMetric(float64(median(ours))/float64(median(theirs)), "x-bare")
+		})
+	}
+}
+
+// BenchmarkNoOpPass looks at everything and finds nothing to do.
+func BenchmarkNoOpPass(b *testing.B) {
+	var one time.Duration
+	for _, n := range []int{1, 100, 1000} {
+		b.Run(fmt.Sprintf("networks=%d", n), func(b *testing.B) {
+			m := benchMachine(b)
+			m.apply(manyNetworks(n))
+			m.settled()
+			var took []time.Duration
+			for b.Loop() {
+				took = append(took, clock(func() { m.drift() }))
+			}
+			if n == 1 {
+				one = median(took)
+			}
+			b.ReportMetric(0, "ns/op")
+			b.ReportMetric(ms(median(took)), "ms/pass")
+			b.ReportMetric(float64(median(took))/float64(one), "x-one-network")
+		})
+	}
+}
+
+// BenchmarkApplyFile brings up a thousand networks from one file, against the bare
+// calls for as many.
+func BenchmarkApplyFile(b *testing.B) {
+	const n = 1000
+	var ours, theirs []time.Duration
+	for i := 0; b.Loop() && i < 3; i++ {
+		m, k := benchMachine(b), newBare(b, nstest.NS(b))
+		text := manyNetworks(n)
+		ours = append(ours, clock(func() { m.apply(text) }))
+		theirs = append(theirs, clock(func() {
+			for i := range n {
+				k.start(b, fmt.Sprintf("net%d", i), address(i))
+			}
+		}))
+		b.ReportMetric(memory(b, m), "MB-daemon")
+		m.kill()
+	}
+	b.ReportMetric(0, "ns/op")
+	b.ReportMetric(ms(median(ours)), "ms/1000-networks")
+	b.ReportMetric(ms(median(theirs)), "ms/bare")
+	b.ReportMetric(float64(median(ours))/float64(median(theirs)), "x-bare")
+}
+
+func benchMachine(b *testing.B) *machine {
+	b.Helper()
+	m := newMachine(b, uplinked(b))
+	m.start(0)
+	return m
+}
+
+// manyNetworks is a file with n NAT networks.
+func manyNetworks(n int) string {
+	var s strings.Builder
+	s.WriteString("networks:\n")
+	for i := range n {
+		fmt.Fprintf(&s, "  net%d: {mode: nat, subnets: [{address: %s}]}\n", i, address(i))
+	}
+	return s.String()
+}
+
+func address(i int) netip.Prefix {
+	return netip.PrefixFrom(netip.AddrFrom4([4]byte{10, byte(i / 256), byte(i), 1}), 24)
+}
+
+// memory is the daemon's resident memory in MB.
+func memory(b *testing.B, m *machine) float64 {
+	b.Helper()
+	var kb float64
+	for line := range strings.Lines(nstest.Run(b, m.ns, "cat", fmt.Sprintf("/proc/%d/status", m.cmd.Process.Pid))) {
+		if rest, ok := strings.CutPrefix(line, "VmRSS:"); ok {
+			fmt.Sscan(rest, &kb)
+		}
+	}
+	return kb / 1024
+}
+
+func clock(do func()) time.Duration {
+	begin := time.Now()
+	do()
+	return time.Since(begin)
+}
+
+func median(d []time.Duration) time.Duration {
+	slices.Sort(d)
+	return d[len(d)/2]
+}
+
+func ms(d time.Duration) float64 { return float64(d) / float64(time.Millisecond) }
+
+func try(b *testing.B, err error) {
+	b.Helper()
+	if err != nil {
+		b.Fatal(err)
+	}
+}

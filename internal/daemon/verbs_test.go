@@ -1,0 +1,320 @@
+package daemon_test
+
+import (
+	"errors"
+	"net/netip"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"kvmnet/internal/api"
+	"kvmnet/internal/nstest"
+	"kvmnet/internal/spec"
+)
+
+// state tells a network's run state and marks, "" when it is unknown.
+func (m *machine) state(network string) string {
+	m.t.Helper()
+	n, err := m.client.Network(m.t.Context(), network)
+	if err != nil {
+		return ""
+	}
+	words := []string{n.Status.State}
+	for word, on := range map[string]bool{"persistent": n.Status.Persistent, "pending": n.Status.Pending} {
+		if on {
+			words = append(words, word)
+		}
+	}
+	if len(words) == 3 && words[1] == "pending" {
+		words[1], words[2] = words[2], words[1]
+	}
+	return strings.Join(words, " ")
+}
+
+func (m *machine) wantState(network, want string) {
+	m.t.Helper()
+	if got := m.state(network); got != want {
+		m.t.Errorf("network %s is %q, want %q", network, got, want)
+	}
+	_, there := linkOf(m, network)
+	if runs := strings.HasPrefix(want, "running"); runs != there {
+		m.t.Errorf("network %s is %q and its bridge is there: %v", network, want, there)
+	}
+}
+
+func linkOf(m *machine, name string) (string, bool) {
+	out := nstest.Run(m.t, m.ns, "ip", "-br", "link")
+	for line := range strings.Lines(out) {
+		if f := strings.Fields(line); len(f) > 0 && strings.Split(f[0], "@")[0] == name {
+			return line, true
+		}
+	}
+	return "", false
+}
+
+func (m *machine) ok(err error) {
+	m.t.Helper()
+	if err != nil {
+		m.t.Fatal(err)
+	}
+}
+
+// refused checks that a request fails with a code and words, and changes
+// nothing.
+func (m *machine) refused(err error, code string, words ...string) {
+	m.t.Helper()
+	var e *api.Error
+	if !errors.As(err, &e) || e.Code != code {
+		m.t.Errorf("got %v, want an error with code %s", err, code)
+		return
+	}
+	for _, w := range words {
+		if !strings.Contains(err.Error(), w) {
+			m.t.Errorf("%q does not say %q", err, w)
+		}
+	}
+}
+
+func file(text string) api.File { return api.File{Name: "lab.yaml", Text: text} }
+
+func TestDefineStartStopUndefineAsLibvirtDoes(t *testing.T) {
+	t.Parallel()
+	m := newMachine(t, uplinked(t))
+	m.start(0)
+	ctx := t.Context()
+	_, err := m.client.Define(ctx, file("networks: {lab: {mode: nat, subnets: [{address: 10.2.0.1/24}]}}"), false)
+	m.ok(err)
+	m.wantState("lab", "inactive persistent")
+	m.refused(m.client.Stop(ctx, "lab"), api.CodeConflict, "does not run")
+	m.ok(m.client.Start(ctx, "lab"))
+	m.wantState("lab", "running persistent")
+	m.refused(m.client.Start(ctx, "lab"), api.CodeConflict, "runs already")
+	// defining it anew while it runs takes effect at the next start
+	_, err = m.client.Define(ctx, file("networks: {lab: {mode: isolated, subnets: [{address: 10.2.0.1/24}]}}"), false)
+	m.ok(err)
+	m.wantState("lab", "running persistent pending")
+	if out := nstest.Run(t, m.ns, "nft", "list", "map", "inet", "kvmnet", "from"); !strings.Contains(out, "from_nat") {
+		t.Errorf("the running network changed: %s", out)
+	}
+	m.ok(m.client.Stop(ctx, "lab"))
+	m.ok(m.client.Start(ctx, "lab"))
+	if out := nstest.Run(t, m.ns, "nft", "list", "map", "inet", "kvmnet", "from"); !strings.Contains(out, "from_isolated") {
+		t.Errorf("the new definition is not in force: %s", out)
+	}
+	// undefined while it runs it goes on as a transient one
+	m.ok(m.client.Undefine(ctx, "lab"))
+	m.wantState("lab", "running")
+	m.refused(m.client.Undefine(ctx, "lab"), api.CodeConflict, "transient")
+	m.ok(m.client.Stop(ctx, "lab"))
+	m.refused(m.client.Start(ctx, "lab"), api.CodeNotFound, "lab")
+	_, err = m.client.Define(ctx, file("networks: {tmp: {mode: isolated}}"), true)
+	m.ok(err)
+	m.wantState("tmp", "running")
+	m.ok(m.client.Stop(ctx, "tmp"))
+	if m.state("tmp") != "" {
+		t.Error("a transient network is still known after it stopped")
+	}
+}
+
+// A boot empties the runtime directory and the kernel. What is to start by
+// itself does; what somebody stopped does so too, at the next boot only.
+func TestAutostartHappensOnceABoot(t *testing.T) {
+	t.Parallel()
+	m := newMachine(t, uplinked(t))
+	m.start(0)
+	m.apply("networks: {auto: {mode: isolated}, hand: {mode: isolated, autostart: false}, demand: {mode: isolated, onDemand: true}}")
+	m.wantState("auto", "running persistent")
+	m.wantState("hand", "inactive persistent")
+	m.wantState("demand", "on demand persistent")
+	m.ok(m.client.Start(t.Context(), "hand"))
+	m.ok(m.client.Stop(t.Context(), "auto"))
+	m.kill()
+	m.start(0) // the daemon alone: all as it was
+	m.wantState("auto", "inactive persistent")
+	m.wantState("hand", "running persistent")
+	m.kill()
+	nstest.Run(t, m.ns, "ip", "link", "del", "hand")
+	m.ok(os.RemoveAll(filepath.Join(m.dir, "run")))
+	m.start(0) // a boot
+	m.wantState("auto", "running persistent")
+	m.wantState("hand", "inactive persistent")
+	m.wantState("demand", "on demand persistent")
+	m.ok(m.client.SetAutostart(t.Context(), "auto", false))
+	m.wantState("auto", "running persistent")
+}
+
+func TestOnDemandNetworkRunsWhileItHasAPort(t *testing.T) {
+	t.Parallel()
+	m := newMachine(t, uplinked(t))
+	ctx := t.Context()
+	m.start(0)
+	m.apply("networks: {lab: {mode: nat, onDemand: true, subnets: [{address: 10.2.0.1/24}]}}")
+	foreign := nstest.Run(t, m.ns, "nft", "list", "ruleset")
+	m.wantState("lab", "on demand persistent")
+	for _, name := range []string{"vm1", "vm2"} {
+		p, err := m.client.AddPort(ctx, api.AddPort{Name: name, Port: &spec.Port{Network: "lab", Type: spec.Veth}, Transient: name == "vm2"})
+		m.ok(err)
+		if p.Status.State != "up" || p.Spec.MAC.IsZero() {
+			t.Errorf("port %s is %+v", name, p.Status)
+		}
+		m.wantState("lab", "running persistent")
+	}
+	m.kill()
+	m.start(0)
+	m.wantState("lab", "running persistent")
+	m.ok(m.client.DeletePort(ctx, "vm1"))
+	m.wantState("lab", "running persistent")
+	m.ok(m.client.DeletePort(ctx, "vm2"))
+	m.wantState("lab", "on demand persistent")
+	if now := nstest.Run(t, m.ns, "nft", "list", "ruleset"); now != foreign {
+		t.Errorf("rules are %s", now)
+	}
+	m.refused(m.client.DeletePort(ctx, "vm2"), api.CodeNotFound, "vm2")
+}
+
+func TestStartSaysWhoUsesTheSubnet(t *testing.T) {
+	t.Parallel()
+	m := newMachine(t, uplinked(t))
+	ctx := t.Context()
+	m.start(0)
+	_, err := m.client.Define(ctx, file("networks: {lab: {mode: nat, subnets: [{address: 192.0.2.129/25}]}}"), false)
+	m.ok(err)
+	m.refused(m.client.Start(ctx, "lab"), api.CodeConflict, "192.0.2.128/25 is in use on this host: address 192.0.2.2/24 on eth0", "is free")
+	m.wantState("lab", "inactive persistent")
+	_, err = m.client.Apply(ctx, api.ApplyRequest{Files: []api.File{file("networks:\n  other: {mode: nat, subnets: [{address: 192.0.2.1/26}]}\n")}})
+	m.refused(err, api.CodeConflict, "lab.yaml:2:", "eth0")
+	if m.state("other") != "" {
+		t.Error("a refused file left a definition")
+	}
+	nstest.Run(t, m.ns, "ip", "route", "add", "10.60.0.0/24", "via", "192.0.2.9")
+	_, err = m.client.AddNetwork(ctx, api.AddNetwork{Name: "vpn", Start: true,
+		Network: &spec.Network{Mode: spec.NAT, Subnets: withSubnets("10.60.0.1/24")}})
+	m.refused(err, api.CodeConflict, "route 10.60.0.0/24 via 192.0.2.9 dev eth0")
+	n, err := m.client.AddNetwork(ctx, api.AddNetwork{Name: "free", Start: true, Choose: true, IPv6: true, Network: &spec.Network{Mode: spec.NAT}})
+	m.ok(err)
+	if len(n.Spec.Subnets) != 2 {
+		t.Errorf("chose %+v", n.Spec.Subnets)
+	}
+	m.wantState("free", "running persistent")
+}
+
+func TestForeignBridgeIsNeverTaken(t *testing.T) {
+	t.Parallel()
+	m := newMachine(t, uplinked(t))
+	ctx := t.Context()
+	m.start(0)
+	nstest.Run(t, m.ns, "ip", "link", "add", "virbr0", "type", "bridge")
+	nstest.Run(t, m.ns, "ip", "addr", "add", "10.66.0.1/24", "dev", "virbr0")
+	before := nstest.Run(t, m.ns, "ip", "-d", "addr", "show", "dev", "virbr0")
+	_, err := m.client.AddNetwork(ctx, api.AddNetwork{Name: "lab", Start: true, Network: &spec.Network{Mode: spec.NAT,
+		Bridge: spec.BridgeSettings{Name: "virbr0"}, Subnets: withSubnets("10.2.0.1/24")}})
+	m.refused(err, api.CodeConflict, "virbr0 exists", "not kvmnet's")
+	m.settled()
+	if now := nstest.Run(t, m.ns, "ip", "-d", "addr", "show", "dev", "virbr0"); now != before {
+		t.Errorf("the foreign bridge is now\n%s\nwas\n%s", now, before)
+	}
+	if out := nstest.Run(t, m.ns, "nft", "list", "ruleset"); strings.Contains(out, "virbr0") {
+		t.Errorf("rules for a foreign bridge: %s", out)
+	}
+	// when it goes away, the network comes up by itself once it is to run
+	nstest.Run(t, m.ns, "ip", "link", "del", "virbr0")
+	m.ok(m.client.Start(ctx, "lab"))
+	m.settled()
+	// and a stranger that takes the name of a running network's bridge is left alone
+	m.ok(m.client.Pause(ctx, true))
+	nstest.Run(t, m.ns, "ip", "link", "del", "virbr0")
+	nstest.Run(t, m.ns, "ip", "link", "add", "virbr0", "type", "bridge")
+	m.ok(m.client.Pause(ctx, false))
+	m.repaired(func() bool {
+		n, err := m.client.Network(ctx, "lab")
+		return err == nil && len(n.Status.Problems) > 0 && strings.Contains(n.Status.Problems[0], "not kvmnet's")
+	})
+	m.repaired(func() bool {
+		return !strings.Contains(nstest.Run(t, m.ns, "nft", "list", "ruleset"), "virbr0")
+	})
+	if out := nstest.Run(t, m.ns, "ip", "addr", "show", "dev", "virbr0"); strings.Contains(out, "10.2.0.1") {
+		t.Errorf("an address was put on a foreign bridge: %s", out)
+	}
+}
+
+func TestPortKeepsItsDeviceWhileTheNetworkIsStopped(t *testing.T) {
+	t.Parallel()
+	m := newMachine(t, uplinked(t))
+	ctx := t.Context()
+	m.start(0)
+	m.apply("networks: {lab: {mode: isolated}}\nports: {vm1: {network: lab, type: veth}}")
+	index := func() string { return strings.Fields(nstest.Run(t, m.ns, "ip", "-o", "link", "show", "vm1"))[0] }
+	before := index()
+	m.ok(m.client.Stop(ctx, "lab"))
+	if out := nstest.Run(t, m.ns, "ip", "link", "show", "vm1"); strings.Contains(out, "master") {
+		t.Errorf("still plugged in: %s", out)
+	}
+	m.ok(m.client.Start(ctx, "lab"))
+	if out := nstest.Run(t, m.ns, "ip", "link", "show", "vm1"); !strings.Contains(out, "master lab") {
+		t.Errorf("not plugged in again: %s", out)
+	}
+	if index() != before {
+		t.Error("the device was made anew")
+	}
+	m.refused(addPort(m, "vm1", spec.MAC{}), api.CodeConflict, "vm1 exists")
+	ports, err := m.client.Ports(ctx)
+	m.ok(err)
+	m.refused(addPort(m, "vm2", ports[0].Spec.MAC), api.CodeInvalid, "vm1")
+}
+
+func addPort(m *machine, name string, mac spec.MAC) error {
+	_, err := m.client.AddPort(m.t.Context(), api.AddPort{Name: name, Port: &spec.Port{Network: "lab", Type: spec.Veth, MAC: mac}})
+	return err
+}
+
+// An uplink that comes late is waited for; the rest works meanwhile.
+func TestUplinkMayComeLateAndGo(t *testing.T) {
+	t.Parallel()
+	ns := nstest.NS(t)
+	m := newMachine(t, ns)
+	m.start(0)
+	r := m.apply("networks: {lab: {mode: nat, subnets: [{address: 10.2.0.1/24}]}}")
+	if len(r.Problems) > 0 || !strings.Contains(r.Waits["network/lab"], "no default route") {
+		t.Errorf("problems %v, waits %v", r.Problems, r.Waits)
+	}
+	nstest.Run(t, ns, "ip", "link", "add", "wan0", "type", "veth", "peer", "name", "far0")
+	nstest.Run(t, ns, "ip", "addr", "add", "192.0.2.2/24", "dev", "wan0")
+	nstest.Run(t, ns, "ip", "link", "set", "far0", "up")
+	nstest.Run(t, ns, "ip", "link", "set", "wan0", "up")
+	nstest.Run(t, ns, "ip", "route", "add", "default", "via", "192.0.2.1")
+	forwarding := func(want string) func() bool {
+		return func() bool {
+			return strings.TrimSpace(nstest.Run(t, ns, "cat", "/proc/sys/net/ipv4/conf/wan0/forwarding")) == want
+		}
+	}
+	m.repaired(forwarding("1"))
+	nstest.Run(t, ns, "ip", "route", "del", "default")
+	m.repaired(forwarding("0"))
+}
+
+func TestSecondDaemonIsRefused(t *testing.T) {
+	t.Parallel()
+	ns := nstest.NS(t)
+	m := newMachine(t, ns)
+	m.start(0)
+	other := newMachine(t, ns)
+	other.launch(0)
+	select {
+	case <-other.ended:
+	case <-time.After(10 * time.Second):
+		t.Fatal("two daemons manage one network namespace")
+	}
+	if !strings.Contains(other.log.String(), "already manages this network namespace") {
+		t.Errorf("it says %s", other.log)
+	}
+}
+
+func withSubnets(prefixes ...string) []spec.Subnet {
+	var list []spec.Subnet
+	for _, p := range prefixes {
+		list = append(list, spec.Subnet{Address: netip.MustParsePrefix(p)})
+	}
+	return list
+}
