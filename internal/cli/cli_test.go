@@ -1,0 +1,134 @@
+package cli
+
+import (
+	"context"
+	"errors"
+	"flag"
+	"fmt"
+	"net"
+	"net/http"
+	"os"
+	"os/exec"
+	"os/signal"
+	"path/filepath"
+	"slices"
+	"strconv"
+	"strings"
+	"testing"
+
+	"github.com/rogpeppe/go-internal/testscript"
+
+	"kvmnet/internal/api"
+)
+
+var update = flag.Bool("update", false, "write what commands print into the scripts")
+
+// TestMain is also the command kvmnet of the scripts.
+func TestMain(m *testing.M) {
+	testscript.Main(m, map[string]func(){"kvmnet": func() {
+		ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
+		code := Run(ctx, os.Args[1:], Options{Version: "1.2.3", Daemon: tellDaemon, Demo: tellDemo})
+		stop()
+		os.Exit(code)
+	}})
+}
+
+// tellDaemon and tellDemo print with which options they were called.
+func tellDaemon(_ context.Context, o DaemonOptions) error {
+	fmt.Println(o.ConfigDir, o.StateDir, o.RuntimeDir, o.Socket, o.LogLevel, o.Version)
+	return nil
+}
+
+func tellDemo(_ context.Context, o DemoOptions) error {
+	fmt.Fprintln(o.Stdout, o.Guests, o.Keep, o.Version)
+	if o.Topology != nil {
+		fmt.Fprintf(o.Stdout, "%s: %s", o.Topology.Name, o.Topology.Text)
+	}
+	return nil
+}
+
+// TestScripts runs testdata/*.txtar, each against a daemon of its own behind a
+// real socket.
+func TestScripts(t *testing.T) {
+	testscript.Run(t, testscript.Params{
+		Dir: "testdata", UpdateScripts: *update,
+		Setup: func(env *testscript.Env) error {
+			f := newFake()
+			socket, err := serve(env.Defer, f)
+			env.Values["fake"] = f
+			env.Setenv("KVMNET_SOCKET", socket)
+			env.Setenv("TZ", "UTC")
+			env.Setenv("GORACE", "atexit_sleep_ms=0") // the race detector's processes take 1 s to end otherwise
+			return err
+		},
+		Cmds: map[string]func(*testscript.TestScript, bool, []string){"exits": exits, "seen": seen, "pipe": pipe},
+	})
+}
+
+// serve runs a daemon at a socket of its own.
+func serve(after func(func()), f *fake) (socket string, err error) {
+	dir, err := os.MkdirTemp("", "kvmnet-cli")
+	if err != nil {
+		return "", err
+	}
+	after(func() { os.RemoveAll(dir) })
+	socket = filepath.Join(dir, "s")
+	l, err := api.Listen(socket)
+	if err != nil {
+		return "", err
+	}
+	ctx, cancel := context.WithCancel(context.Background())
+	one := api.Handler(f)
+	handler := http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if r.URL.Path != "/v1/events" {
+			f.serial.Lock()
+			defer f.serial.Unlock()
+		}
+		one.ServeHTTP(w, r)
+	})
+	srv := &http.Server{Handler: handler, BaseContext: func(net.Listener) context.Context { return ctx }}
+	done := make(chan struct{})
+	go func() { srv.Serve(l); close(done) }()
+	after(func() {
+		cancel()
+		srv.Shutdown(context.Background())
+		<-done
+	})
+	return socket, nil
+}
+
+// exits CODE ARGUMENTS... runs kvmnet and wants that exit code.
+func exits(ts *testscript.TestScript, _ bool, args []string) {
+	want, err := strconv.Atoi(args[0])
+	ts.Check(err)
+	code := 0
+	var failed *exec.ExitError
+	if err := ts.Exec("kvmnet", args[1:]...); errors.As(err, &failed) {
+		code = failed.ExitCode()
+	} else {
+		ts.Check(err)
+	}
+	if code != want {
+		ts.Fatalf("kvmnet %s: exit code %d, want %d", strings.Join(args[1:], " "), code, want)
+	}
+}
+
+// seen TEXT checks that the daemon was called so; with ! that no call has the
+// text.
+func seen(ts *testscript.TestScript, not bool, args []string) {
+	f := ts.Value("fake").(*fake)
+	f.serial.Lock()
+	defer f.serial.Unlock()
+	calls := f.seen
+	found := slices.ContainsFunc(calls, func(c string) bool { return strings.Contains(c, args[0]) })
+	if found == not {
+		ts.Fatalf("the daemon saw:\n%s", strings.Join(calls, "\n"))
+	}
+}
+
+// pipe PROGRAM checks the last standard output with a program of the test.
+func pipe(ts *testscript.TestScript, _ bool, args []string) {
+	out := ts.ReadFile("stdout")
+	check := map[string]func(string) error{"json": isJSON, "yaml": isYAML}[args[0]]
+	ts.Check(check(out))
+}

@@ -1,0 +1,98 @@
+package cli
+
+import (
+	"context"
+	"slices"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"kvmnet/internal/api"
+)
+
+// completeTimeout is how long a shell waits for names when the daemon is busy.
+const completeTimeout = 300 * time.Millisecond
+
+// completer is the function cobra asks for arguments.
+type completer = cobra.CompletionFunc
+
+// names offers those of the list that are not on the command line yet, with a
+// word about each.
+func names[T any](ask func(context.Context) ([]T, error), about func(T) (name, text string), args []string) []cobra.Completion {
+	ctx, cancel := context.WithTimeout(context.Background(), completeTimeout)
+	defer cancel()
+	list, err := ask(ctx)
+	if err != nil {
+		return nil // a shell has no place for an error
+	}
+	var found []cobra.Completion
+	for _, v := range list {
+		if name, text := about(v); name != "" && !slices.Contains(args, name) {
+			found = append(found, cobra.CompletionWithDesc(name, text))
+		}
+	}
+	return found
+}
+
+// completeNetworks offers the networks that fit, for one argument or for many.
+func (a *app) completeNetworks(fits func(api.Network) bool, many bool) completer {
+	return func(_ *cobra.Command, args []string, _ string) ([]cobra.Completion, cobra.ShellCompDirective) {
+		if len(args) > 0 && !many {
+			return nil, cobra.ShellCompDirectiveNoFileComp
+		}
+		return a.networkNames(fits, args), cobra.ShellCompDirectiveNoFileComp
+	}
+}
+
+func (a *app) networkNames(fits func(api.Network) bool, args []string) []cobra.Completion {
+	return names(a.client().Networks, func(n api.Network) (string, string) {
+		if !fits(n) {
+			return "", ""
+		}
+		return n.Name, string(n.Spec.Mode) + ", " + n.Status.State
+	}, args)
+}
+
+func (a *app) portNames(args []string) []cobra.Completion {
+	return names(a.client().Ports, func(p api.Port) (string, string) {
+		if p.Status.State == adopted {
+			return "", ""
+		}
+		return p.Name, p.Spec.Network + ", " + p.Status.State
+	}, args)
+}
+
+// completePorts offers ports.
+func (a *app) completePorts(many bool) completer {
+	return func(_ *cobra.Command, args []string, _ string) ([]cobra.Completion, cobra.ShellCompDirective) {
+		if len(args) > 0 && !many {
+			return nil, cobra.ShellCompDirectiveNoFileComp
+		}
+		return a.portNames(args), cobra.ShellCompDirectiveNoFileComp
+	}
+}
+
+// completeKindAndName offers a kind first, then names of it.
+func (a *app) completeKindAndName(cmd *cobra.Command, args []string, _ string) ([]cobra.Completion, cobra.ShellCompDirective) {
+	only := cobra.ShellCompDirectiveNoFileComp
+	if len(args) == 0 {
+		if cmd.Name() == "get" {
+			return []cobra.Completion{"networks", "ports", "bridges", "all"}, only
+		}
+		return []cobra.Completion{"network", "port", "bridge"}, only
+	}
+	switch kinds[args[0]] {
+	case "network":
+		return a.networkNames(anyNetwork, args[1:]), only
+	case "port":
+		return a.portNames(args[1:]), only
+	case "bridge":
+		return names(a.client().Bridges, func(b api.HostBridge) (string, string) { return b.Name, b.Status.State }, args[1:]), only
+	}
+	return nil, only
+}
+
+func anyNetwork(api.Network) bool     { return true }
+func isRunning(n api.Network) bool    { return n.Status.State == api.Running }
+func isNotRunning(n api.Network) bool { return n.Status.State != api.Running }
+func isDefined(n api.Network) bool    { return n.Status.Persistent }

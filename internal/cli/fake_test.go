@@ -1,0 +1,297 @@
+package cli
+
+import (
+	"context"
+	"fmt"
+	"net/netip"
+	"slices"
+	"strings"
+	"sync"
+	"time"
+
+	"kvmnet/internal/api"
+	"kvmnet/internal/spec"
+)
+
+// fake is a daemon without a kernel: it keeps networks and ports in memory.
+type fake struct {
+	serial    sync.Mutex // held during every call but Events, see serve
+	mu        sync.Mutex // of listeners
+	networks  []api.Network
+	ports     []api.Port
+	bridges   []api.HostBridge
+	paused    bool
+	orphans   []api.Orphan
+	listeners map[chan api.Event]bool
+	seen      []string // calls whose arguments matter
+
+	// duringApply, if not nil, runs before Apply answers.
+	duringApply func()
+}
+
+func newFake() *fake {
+	off := false
+	prefix := func(s string) []spec.Subnet { return []spec.Subnet{{Address: netip.MustParsePrefix(s)}} }
+	mac := func(s string) spec.MAC { m, _ := spec.ParseMAC(s); return m }
+	ranges, _ := spec.ParseAddrRange("192.168.100.10-192.168.100.200")
+	lab := prefix("192.168.100.1/24")
+	lab[0].DHCP = &spec.DHCP{Ranges: []spec.AddrRange{ranges}}
+	return &fake{
+		listeners: map[chan api.Event]bool{},
+		orphans:   []api.Orphan{{Object: "link old0 type bridge"}},
+		networks: []api.Network{
+			{Name: "dmz", Spec: &spec.Network{UUID: "00000000-0000-4000-8000-000000000001", Mode: spec.Route, Uplink: "eth0",
+				Bridge: spec.BridgeSettings{Name: "dmz0", MTU: 9000, STP: true}, Subnets: append(prefix("10.1.0.1/24"), prefix("fd00:1::1/64")...)},
+				Status: api.NetworkStatus{State: api.Running, Bridge: "dmz0", Problems: []string{"uplink eth0 is down", "no route to 0.0.0.0/0"}}},
+			{Name: "lab", Spec: &spec.Network{Title: "the lab", UUID: "00000000-0000-4000-8000-000000000002", Mode: spec.NAT,
+				Bridge: spec.BridgeSettings{Name: "lab0", MAC: mac("52:54:00:00:00:01")}, Subnets: lab,
+				Routes: []spec.StaticRoute{{To: netip.MustParsePrefix("10.7.0.0/16"), Via: netip.MustParseAddr("192.168.100.20")}}},
+				Status: api.NetworkStatus{State: api.Running, Persistent: true, Autostart: true, Bridge: "lab0", Ports: []string{"tap9", "vm1"}, Pending: true}},
+			{Name: "lazy", Spec: &spec.Network{UUID: "00000000-0000-4000-8000-000000000003", Mode: spec.Open, OnDemand: true, Subnets: prefix("10.3.0.1/24")},
+				Status: api.NetworkStatus{State: api.OnDemand, Persistent: true, Bridge: "lazy0"}},
+			{Name: "red", Spec: &spec.Network{UUID: "00000000-0000-4000-8000-000000000004", Mode: spec.Isolated, Autostart: &off},
+				Status: api.NetworkStatus{State: api.Inactive, Persistent: true, Bridge: "red0"}},
+		},
+		ports: []api.Port{
+			{Name: "c1", Spec: &spec.Port{Network: "red", Type: spec.Veth, Interface: "c1", Peer: "c1p", MAC: mac("52:54:00:00:00:c1")},
+				Status: api.PortStatus{State: "down", Problems: []string{"network red is inactive"}}},
+			{Name: "vm1", Spec: &spec.Port{Network: "lab", Interface: "vm1", MAC: mac("52:54:00:11:22:33"), Owner: "alice",
+				Addresses: []netip.Addr{netip.MustParseAddr("192.168.100.20")}},
+				Status: api.PortStatus{State: "up", Bridge: "lab0", MTU: 1500, Gateways: []string{"192.168.100.1/24"}}},
+			{Name: "tap9", Spec: &spec.Port{Network: "lab", Interface: "tap9", Type: spec.Tap}, Status: api.PortStatus{State: "adopted", Bridge: "lab0"}},
+		},
+		bridges: []api.HostBridge{{Name: "br0", Spec: &spec.HostBridge{Ports: []string{"eth1", "eth2"}, Addresses: []netip.Prefix{netip.MustParsePrefix("192.0.2.7/24")},
+			Gateway: []netip.Addr{netip.MustParseAddr("192.0.2.1")}}, Status: api.BridgeStatus{State: "up"}}},
+	}
+}
+
+func notFound(kind, name string) error {
+	return &api.Error{Code: api.CodeNotFound, Message: fmt.Sprintf("no %s named %s", kind, name)}
+}
+
+func (f *fake) note(format string, args ...any) {
+	f.seen = append(f.seen, fmt.Sprintf(format, args...))
+}
+
+func (f *fake) find(name string) *api.Network {
+	for i := range f.networks {
+		if f.networks[i].Name == name {
+			return &f.networks[i]
+		}
+	}
+	return nil
+}
+
+// with runs do on a network, and then tells the listeners what happened.
+func (f *fake) with(name, event string, do func(*api.Network) error) error {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	n := f.find(name)
+	if n == nil {
+		return notFound("network", name)
+	}
+	err := do(n)
+	if err == nil {
+		f.say(api.Event{Time: time.Unix(1e9, 0), Type: event, Object: "network/" + name})
+	}
+	return err
+}
+
+func (f *fake) say(e api.Event) {
+	for c := range f.listeners {
+		c <- e
+	}
+}
+
+func (f *fake) Status(context.Context) (api.Status, error) {
+	return api.Status{Version: "1.2.3", PID: 7, Started: time.Now().Add(-time.Hour), Paused: f.paused, Networks: 4, Running: 2, Ports: 2, LastPass: time.Now(),
+		PassTook: "3ms", Repairs: 5, Problems: []string{"network/dmz: uplink eth0 is down", "port/c1: network red is inactive"}, ConfigDir: "/etc/kvmnet", Uplinks: []string{"eth0", "eth1"}}, nil
+}
+func (f *fake) Networks(context.Context) ([]api.Network, error) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	return slices.Clone(f.networks), nil
+}
+func (f *fake) Network(_ context.Context, name string) (n api.Network, err error) {
+	err = f.with(name, "looked", func(found *api.Network) error { n = *found; return nil })
+	return n, err
+}
+func (f *fake) Ports(context.Context) ([]api.Port, error)         { return slices.Clone(f.ports), nil }
+func (f *fake) Bridges(context.Context) ([]api.HostBridge, error) { return f.bridges, nil }
+
+// Apply answers what the text says, a word and its text a line: "created
+// network/lab", "op …", "disturbs …", "problem network/lab why", "fault …".
+func (f *fake) Apply(_ context.Context, r api.ApplyRequest) (result api.ApplyResult, err error) {
+	result.Problems = map[string]string{}
+	for _, file := range r.Files {
+		f.note("apply %s dry=%v", file.Name, r.DryRun)
+		for i, line := range strings.Split(strings.TrimSpace(file.Text), "\n") {
+			word, rest, _ := strings.Cut(line, " ")
+			switch word {
+			case "op":
+				result.Ops = append(result.Ops, rest)
+			case "disturbs":
+				result.Disturbs = append(result.Disturbs, rest)
+			case "problem":
+				object, why, _ := strings.Cut(rest, " ")
+				result.Problems[object] = why
+			case "fault":
+				return result, fault(file.Name, i+1, rest, line)
+			default:
+				result.Objects = append(result.Objects, api.Change{Object: rest, Verb: word})
+			}
+		}
+	}
+	if f.duringApply != nil {
+		f.duringApply()
+	}
+	return result, nil
+}
+
+// fault is an error with two problems, each with an excerpt.
+func fault(file string, line int, message, text string) error {
+	problem := func(column int) api.Problem {
+		return api.Problem{File: file, Line: line, Column: column, Message: message,
+			Text: fmt.Sprintf("%s:%d:%d: %s\n  %d | %s\n    | ^", file, line, column, message, line, text)}
+	}
+	return &api.Error{Code: api.CodeInvalid, Message: "2 problems; nothing changed", Problems: []api.Problem{problem(1), problem(5)}}
+}
+
+// Drift is there while the daemon is paused.
+func (f *fake) Drift(context.Context) (api.ApplyResult, error) {
+	if !f.paused {
+		return api.ApplyResult{}, nil
+	}
+	return api.ApplyResult{Ops: []string{"set link lab0 mtu 1500 (was mtu 1400)"}, Disturbs: []string{"guests of lab0 see another MTU"}}, nil
+}
+func (f *fake) AddNetwork(_ context.Context, r api.AddNetwork) (api.Network, error) {
+	if f.find(r.Name) != nil {
+		return api.Network{}, &api.Error{Code: api.CodeConflict, Message: "network " + r.Name + " exists"}
+	}
+	f.note("add %s %s choose=%v ipv6=%v start=%v ondemand=%v uplink=%q bridge=%q mtu=%d title=%q %s", r.Name, r.Network.Mode, r.Choose, r.IPv6, r.Start,
+		r.Network.OnDemand, r.Network.Uplink, r.Network.Bridge.Name, r.Network.Bridge.MTU, r.Network.Title, subnets(r.Network))
+	if r.Choose {
+		r.Network.Subnets = append(r.Network.Subnets, spec.Subnet{Address: netip.MustParsePrefix("192.168.101.1/24")})
+	}
+	n := api.Network{Name: r.Name, Spec: r.Network, Status: api.NetworkStatus{State: api.Running, Bridge: r.Name + "0", Persistent: true}}
+	f.networks = append(f.networks, n)
+	return n, nil
+}
+
+// Define reads the first two words of the text, "name lab", and faults, and
+// "pending".
+func (f *fake) Define(_ context.Context, file api.File, transient bool) (api.Network, error) {
+	f.note("define %q transient=%v", file.Text, transient)
+	if i := strings.Index(file.Text, "fault"); i >= 0 {
+		return api.Network{}, fault(file.Name[strings.LastIndex(file.Name, "-")+1:], 1, "no such thing", "fault")
+	}
+	words := strings.Fields(file.Text)
+	return api.Network{Name: words[1], Spec: &spec.Network{}, Status: api.NetworkStatus{Pending: slices.Contains(words, "pending")}}, nil
+}
+func (f *fake) Start(_ context.Context, name string) error {
+	return f.with(name, "started", func(n *api.Network) error {
+		if n.Status.State == api.Running {
+			return &api.Error{Code: api.CodeConflict, Message: "network " + name + " runs already"}
+		}
+		n.Status.State = api.Running
+		return nil
+	})
+}
+func (f *fake) Stop(_ context.Context, name string) error {
+	return f.with(name, "stopped", func(n *api.Network) error {
+		n.Status.State = api.Inactive
+		f.note("stop %s", name)
+		return nil
+	})
+}
+func (f *fake) Undefine(_ context.Context, name string) error {
+	return f.with(name, "deleted", func(n *api.Network) error {
+		n.Status.Persistent = false
+		f.note("undefine %s", name)
+		return nil
+	})
+}
+func (f *fake) SetAutostart(_ context.Context, name string, on bool) error {
+	return f.with(name, "changed", func(n *api.Network) error { n.Status.Autostart = on; return nil })
+}
+func (f *fake) AddPort(_ context.Context, r api.AddPort) (api.Port, error) {
+	if f.find(r.Port.Network) == nil {
+		return api.Port{}, notFound("network", r.Port.Network)
+	}
+	f.note("port %+v transient=%v", *r.Port, r.Transient)
+	if r.Name == "" {
+		r.Name = r.Port.Network + "-1"
+	}
+	if r.Port.Interface == "" {
+		r.Port.Interface = r.Name
+	}
+	if r.Port.MAC.IsZero() {
+		r.Port.MAC = spec.GenerateMAC(r.Name)
+	}
+	mtu := max(1500, f.find(r.Port.Network).Spec.Bridge.MTU)
+	return api.Port{Name: r.Name, Spec: r.Port, Status: api.PortStatus{State: "up", Bridge: "lab0", MTU: mtu, Gateways: []string{"192.168.100.1/24", "fd00::1/64"}}}, nil
+}
+func (f *fake) DeletePort(_ context.Context, name string) error {
+	before := len(f.ports)
+	f.ports = slices.DeleteFunc(f.ports, func(p api.Port) bool { return p.Name == name })
+	if len(f.ports) == before {
+		return notFound("port", name)
+	}
+	return nil
+}
+func (f *fake) DeleteBridge(_ context.Context, name string) error {
+	return &api.Error{Code: api.CodeConflict, Message: "bridge " + name + " is used by network lan"}
+}
+
+// Verify keeps every promise but those of red.
+func (f *fake) Verify(_ context.Context, r api.VerifyRequest, report func(api.Check)) error {
+	for _, name := range r.Networks {
+		if f.find(name) == nil {
+			return notFound("network", name)
+		}
+	}
+	if len(r.Networks) == 0 {
+		r.Networks = []string{"lab"}
+	}
+	for _, name := range r.Networks {
+		report(api.Check{Network: name, Promise: "guest → guest (icmp)", Expected: "answer", Seen: "answer", OK: true})
+		c := api.Check{Network: name, Promise: "guest → outside " + r.Outside + " (tcp)", Expected: "no answer", Seen: "no answer", OK: true}
+		if name == "red" {
+			c.Seen, c.OK = "answer", false
+		}
+		report(c)
+	}
+	return nil
+}
+func (f *fake) Orphans(context.Context) ([]api.Orphan, error) { return f.orphans, nil }
+func (f *fake) Collect(context.Context) ([]api.Orphan, error) {
+	gone := f.orphans
+	f.orphans = nil
+	return gone, nil
+}
+func (f *fake) Pause(_ context.Context, on bool) error { f.paused = on; return nil }
+func (f *fake) Events(ctx context.Context, send func(api.Event)) error {
+	c := make(chan api.Event, 100)
+	f.mu.Lock()
+	f.listeners[c] = true
+	f.mu.Unlock()
+	defer func() {
+		f.mu.Lock()
+		defer f.mu.Unlock()
+		delete(f.listeners, c)
+	}()
+	for {
+		select {
+		case e := <-c:
+			send(e)
+		case <-ctx.Done():
+			return ctx.Err()
+		}
+	}
+}
+func (f *fake) Export(_ context.Context, kind, name string) (string, error) {
+	if kind == "network" && f.find(name) == nil {
+		return "", notFound(kind, name)
+	}
+	return fmt.Sprintf("name %s exported %s\n", name, kind), nil
+}

@@ -1,0 +1,105 @@
+package lab
+
+import (
+	"cmp"
+	"fmt"
+	"net/netip"
+	"slices"
+	"strings"
+	"time"
+
+	"kvmnet/internal/spec"
+)
+
+// Broken is the error of a demo whose promises did not all hold.
+type Broken struct{ Broken, Total int }
+
+func (b *Broken) Error() string {
+	return fmt.Sprintf("%d of %d promises broken", b.Broken, b.Total)
+}
+
+// say prints a line.
+func (d *demo) say(format string, args ...any) {
+	d.out.Lock()
+	defer d.out.Unlock()
+	fmt.Fprintf(d.Out, format+"\n", args...)
+}
+
+// step prints what happens now, and when, so that nobody looks at nothing.
+func (d *demo) step(format string, args ...any) {
+	d.say("%5.1fs  %s", time.Since(d.began).Seconds(), fmt.Sprintf(format, args...))
+}
+
+// byMode orders networks as people explain the modes, the emptier one first.
+func byMode(a, b *network) int {
+	mode := func(n *network) int { return slices.Index(spec.Modes, n.spec.Mode) }
+	return cmp.Or(cmp.Compare(mode(a), mode(b)), cmp.Compare(len(a.spec.Subnets), len(b.spec.Subnets)), cmp.Compare(a.name, b.name))
+}
+
+// report prints the table and what goes with it.
+func (d *demo) report(cells []*cell) error {
+	d.step("done")
+	p := paint(d.Terminal)
+	var columns []column
+	for _, n := range d.networks {
+		columns = append(columns, n.column())
+	}
+	d.say("")
+	table(d.Out, columns, cells, d.width(), p)
+	d.say("\n✓ as promised, ✗ not; the first mark is IPv4, the second IPv6. kept, rewritten: the source address the other side saw.")
+	d.sources(cells)
+	broken := 0
+	for _, c := range cells {
+		if !c.held() {
+			broken++
+			d.say("%s %s, %s, %s: promised %q, seen %q (%s)", p.red("✗"), c.column, c.row, c.family, c.promise, c.outcome, c.detail)
+		}
+	}
+	if broken > 0 {
+		return &Broken{broken, len(cells)}
+	}
+	d.say("")
+	return nil
+}
+
+// kept is the last line of a demo that went well.
+func (d *demo) kept(n int) {
+	d.say("\n%s", paint(d.Terminal).bold(fmt.Sprintf("%d of %d promises kept", n, n)))
+}
+
+// column is the network's head in the table.
+func (n *network) column() column {
+	c := column{name: n.name, mode: string(n.spec.Mode)}
+	switch gw := gatewaysOf(n.spec); {
+	case n.spec.Mode == spec.Bridge:
+		c.note = n.spec.Bridge.Name
+	case len(n.spec.Subnets) == 0:
+		c.note = "no address"
+	default:
+		c.note = gw.list()[0].String()
+	}
+	return c
+}
+
+// sources prints under which addresses the outside saw the guests.
+func (d *demo) sources(cells []*cell) {
+	d.say("\nWhat the outside saw:")
+	for _, n := range d.networks {
+		var texts []string
+		for _, c := range cells {
+			if c.column == n.name && c.row == toOutsideRow {
+				texts = append(texts, saw(n.guests[0].addr.addr(c.family), c.source))
+			}
+		}
+		if len(texts) > 0 {
+			d.say("  %-10s %s", n.name, strings.Join(texts, ", "))
+		}
+	}
+}
+
+func saw(own, source netip.Addr) string {
+	if !source.IsValid() {
+		return fmt.Sprintf("nothing of %s", own)
+	}
+	return fmt.Sprintf("%s as %s", own, source)
+}
