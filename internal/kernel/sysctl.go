@@ -23,7 +23,7 @@ type setting struct {
 // force_forwarding, the last, is there from kernel 6.17 on; where the block ends
 // before it, the setting does not exist.
 var (
-	settings4 = []setting{{"forwarding", 0}, {"arp_announce", 17}, {"arp_ignore", 18}}
+	settings4 = []setting{{"forwarding", 0}, {"arp_announce", 17}, {"arp_ignore", 18}, {"promote_secondaries", 19}}
 	settings6 = []setting{
 		{"forwarding", 0}, {"accept_ra", 3}, {"autoconf", 5}, {"disable_ipv6", 26},
 		{"accept_dad", 27}, {"force_forwarding", 59},

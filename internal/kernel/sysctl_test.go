@@ -15,6 +15,7 @@ func sysctl(family, link, name, value string) plan.Sysctl {
 // uncommon are values that no setting has by default.
 var uncommon = []plan.Sysctl{
 	sysctl("ipv4", "a.b", "arp_announce", "2"),
+	sysctl("ipv4", "a.b", "promote_secondaries", "1"),
 	sysctl("ipv4", "a.b", "arp_ignore", "3"),
 	sysctl("ipv4", "a.b", "forwarding", "1"),
 	sysctl("ipv6", "a.b", "accept_dad", "2"),

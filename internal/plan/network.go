@@ -97,6 +97,9 @@ func (b *builder) settings(owner Mark, n *spec.Network) {
 	// this link's own addresses only (1), or not at all where it has none (8).
 	set("ipv4", "arp_ignore", v4, "1", "8")
 	set("ipv4", "arp_announce", true, "2", "")
+	// Without it the kernel takes an address along with the one it came after, so
+	// that replacing the gateway address would leave the network without any.
+	set("ipv4", "promote_secondaries", true, "1", "")
 	if b.facts.IPv6 {
 		set("ipv6", "disable_ipv6", v6, "0", "1")
 	}

@@ -219,7 +219,7 @@ func (m *machine) addLink(w plan.Link) error {
 // plug adds a device with the kernel's settings for a new one.
 func (m *machine) plug(l plan.Link) {
 	m.state.Add(l)
-	for _, s := range []string{"forwarding=0", "arp_ignore=0", "arp_announce=0"} {
+	for _, s := range []string{"forwarding=0", "arp_ignore=0", "arp_announce=0", "promote_secondaries=0"} {
 		m.setting(l.Mark, "ipv4", l.Name, s)
 	}
 	all6, has := m.state[plan.Sysctl{Family: "ipv6", Link: "all", Name: "forwarding"}.Key()].(plan.Sysctl)
@@ -366,8 +366,8 @@ func (m *machine) setAddr(v plan.Verb, a plan.Addr) error {
 	return nil
 }
 
-// delAddr removes an address; of IPv4 with its secondaries, and with the last
-// one goes every IPv4 route of the link.
+// delAddr removes an address; of IPv4 with its secondaries unless they are
+// promoted, and with the last one goes every IPv4 route of the link.
 func (m *machine) delAddr(a plan.Addr) {
 	delete(m.state, a.Key())
 	if a.Prefix.Addr().Is6() {
@@ -377,7 +377,8 @@ func (m *machine) delAddr(a plan.Addr) {
 	for o := range plan.Of[plan.Addr](maps.Clone(m.state)) {
 		switch {
 		case o.Link != a.Link || is6(o):
-		case o.Prefix.Masked() == a.Prefix.Masked() && m.born[o.Key()] > m.born[a.Key()]:
+		case o.Prefix.Masked() == a.Prefix.Masked() && m.born[o.Key()] > m.born[a.Key()] &&
+			m.value("ipv4", a.Link, "promote_secondaries") == "0":
 			delete(m.state, o.Key())
 		default:
 			left = true
