@@ -30,8 +30,12 @@ func (a *app) show(t *table) error {
 
 func (t *table) write(w io.Writer, colours bool) error {
 	tab := tabwriter.NewWriter(w, 0, 8, 2, ' ', 0)
-	state := slices.Index(t.head, "STATE")
-	for i, row := range append([][]string{t.head}, t.rows...) {
+	state := slices.IndexFunc(t.head, func(name string) bool { return name == "STATE" || name == "RESULT" })
+	rows := t.rows
+	if t.head != nil {
+		rows = append([][]string{t.head}, rows...)
+	}
+	for i, row := range rows {
 		cells := slices.Clone(row)
 		for j, cell := range cells {
 			if cell == "" {

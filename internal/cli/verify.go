@@ -1,7 +1,9 @@
 package cli
 
 import (
+	"errors"
 	"fmt"
+	"slices"
 
 	"github.com/spf13/cobra"
 
@@ -23,58 +25,68 @@ The exit code is 3 when a promise is broken.`,
 	outside := cmd.Flags().String("outside", "", "address outside to probe (default: the uplink's gateway)")
 	form := single(cmd)
 	cmd.RunE = func(cmd *cobra.Command, args []string) error {
-		checks, broken := []api.Check{}, 0
-		if form.value == asTable {
-			a.say(checkRow, "NETWORK", "PROMISE", "EXPECTED", "SEEN", "RESULT")
-		}
+		checks, done := []api.Check{}, a.counter("proving %d promises")
 		err := a.client().Verify(cmd.Context(), api.VerifyRequest{Networks: args, Outside: *outside}, func(c api.Check) {
 			checks = append(checks, c)
-			if !c.OK {
-				broken++
-			}
-			if form.value == asTable && (!a.quiet || !c.OK) {
-				a.printCheck(c)
-			}
+			done(len(checks))
 		})
-		if form.value != asTable {
-			doc := struct {
-				Checks []api.Check `json:"checks"`
-			}{checks}
-			if err := a.print(form.value, doc, nil); err != nil {
-				return err
-			}
-		}
-		switch {
-		case err != nil:
+		done(0)
+		doc := struct {
+			Checks []api.Check `json:"checks"`
+		}{checks}
+		told := a.print(form.value, doc, func() error { return a.printChecks(checks) })
+		if err := errors.Join(err, told); err != nil {
 			return err
-		case broken > 0:
-			a.summary(form, "%s, %d broken", count(len(checks), "promise"), broken)
+		}
+		if slices.ContainsFunc(checks, func(c api.Check) bool { return !c.OK }) {
 			return errPending
 		}
-		a.summary(form, "%s, all kept", count(len(checks), "promise"))
 		return nil
 	}
 	return cmd
 }
 
-// checkRow has fixed widths, because lines are printed while the next ones are
-// still being proven.
-const checkRow = "%-12s  %-44s  %-22s  %-22s  %s"
-
-func (a *app) printCheck(c api.Check) {
-	result := "ok"
-	if !c.OK {
-		result = "BROKEN"
+// printChecks prints a line a promise, with --quiet of the broken ones only, and
+// how many there are.
+func (a *app) printChecks(checks []api.Check) error {
+	t, broken := &table{head: []string{"NETWORK", "PROMISE", "EXPECTED", "SEEN", "RESULT"}}, 0
+	for _, c := range checks {
+		result := "ok"
+		if !c.OK {
+			broken++
+			result = "BROKEN"
+		}
+		if !c.OK || !a.quiet {
+			t.add(c.Network, c.Promise, c.Expected, c.Seen, result)
+		}
 	}
-	if coloured(a.Stdout) {
-		result = paint(result, true)
+	if a.quiet {
+		t.head = nil
 	}
-	fmt.Fprintf(a.Stdout, checkRow+"\n", c.Network, c.Promise, c.Expected, c.Seen, result)
+	if err := t.write(a.Stdout, coloured(a.Stdout)); err != nil {
+		return err
+	}
+	switch {
+	case len(checks) == 0:
+		a.say("no network runs")
+	case broken > 0:
+		a.say("%s, %d broken", count(len(checks), "promise"), broken)
+	default:
+		a.say("%s, all kept", count(len(checks), "promise"))
+	}
+	return nil
 }
 
-// summary prints the last line, below a table only.
-func (a *app) summary(form *choice, format string, args ...any) {
-	if form.value == asTable {
-		a.say(format, args...)
+// counter returns a function that shows on a terminal how many there are so far,
+// and for 0 leaves nothing of it.
+func (a *app) counter(format string) func(n int) {
+	if a.quiet || !isTerminal(a.Stderr) {
+		return func(int) {}
+	}
+	return func(n int) {
+		fmt.Fprint(a.Stderr, eraseLine)
+		if n > 0 {
+			fmt.Fprintf(a.Stderr, format, n)
+		}
 	}
 }

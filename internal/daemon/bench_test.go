@@ -3,11 +3,13 @@ package daemon_test
 import (
 	"fmt"
 	"net/netip"
+	"os"
 	"slices"
 	"strings"
 	"testing"
 	"time"
 
+	"github.com/google/nftables"
 	"github.com/vishvananda/netlink"
 	vnetns "github.com/vishvananda/netns"
 
@@ -16,41 +18,74 @@ import (
 	"kvmnet/internal/spec"
 )
 
-// bare makes with plain netlink calls what a network is in the kernel: a bridge
-// with its MAC, an address, and up. It is what kvmnet is measured against, in the
-// same run.
-type bare struct{ handle *netlink.Handle }
-
-func newBare(b *testing.B, ns *netns.NS) bare {
-	b.Helper()
-	h, err := netlink.NewHandleAt(vnetns.NsHandle(ns.Fd()), netlink.FAMILY_V4)
-	if err != nil {
-		b.Fatal(err)
-	}
-	b.Cleanup(func() { h.Close() })
-	return bare{h}
+// bare makes with plain kernel calls what a NAT network is in the kernel: a bridge
+// with its MAC, address and up, its settings, and its elements in as many sets.
+// It is what kvmnet is measured against, in the same run.
+type bare struct {
+	handle *netlink.Handle
+	ns     *netns.NS
+	rules  *nftables.Conn
+	sets   []*nftables.Set
 }
 
-func (k bare) start(b *testing.B, name string, address netip.Prefix) {
+// bareSettings are the settings of a NAT network's bridge.
+var bareSettings = map[string]string{"ipv4/conf/%s/forwarding": "1", "ipv4/conf/%s/arp_ignore": "1", "ipv4/conf/%s/arp_announce": "2",
+	"ipv4/conf/%s/promote_secondaries": "1", "ipv6/conf/%s/disable_ipv6": "1"}
+
+func newBare(b *testing.B, ns *netns.NS) *bare {
 	b.Helper()
+	h, err := netlink.NewHandleAt(vnetns.NsHandle(ns.Fd()), netlink.FAMILY_V4)
+	try(b, err)
+	c, err := nftables.New(nftables.WithNetNSFd(ns.Fd()), nftables.AsLasting())
+	try(b, err)
+	b.Cleanup(func() { h.Close(); c.CloseLasting() })
+	k := &bare{handle: h, ns: ns, rules: c}
+	table := c.AddTable(&nftables.Table{Family: nftables.TableFamilyINet, Name: "bare"})
+	for i := range 8 {
+		s := &nftables.Set{Table: table, Name: fmt.Sprintf("set%d", i), KeyType: nftables.TypeIFName}
+		try(b, c.AddSet(s, nil))
+		k.sets = append(k.sets, s)
+	}
+	try(b, c.Flush())
+	return k
+}
+
+func (k *bare) start(b *testing.B, name string, address netip.Prefix) {
+	b.Helper()
+	for _, s := range k.sets {
+		try(b, k.rules.SetAddElements(s, k.element(name)))
+	}
+	try(b, k.rules.Flush())
 	mac := spec.GenerateMAC(name)
 	br := &netlink.Bridge{LinkAttrs: netlink.LinkAttrs{Name: name, HardwareAddr: mac[:]}}
 	addr, err := netlink.ParseAddr(address.String())
-	if err != nil {
-		b.Fatal(err)
-	}
-	for _, err := range []error{k.handle.LinkAdd(br), k.handle.AddrAdd(br, addr), k.handle.LinkSetUp(br)} {
-		if err != nil {
-			b.Fatal(err)
+	try(b, err)
+	try(b, k.handle.LinkAdd(br))
+	try(b, k.ns.Do(func() error {
+		for path, value := range bareSettings {
+			if err := os.WriteFile("/proc/sys/net/"+fmt.Sprintf(path, name), []byte(value), 0); err != nil {
+				return err
+			}
 		}
-	}
+		return nil
+	}))
+	try(b, k.handle.AddrAdd(br, addr))
+	try(b, k.handle.LinkSetUp(br))
 }
 
-func (k bare) stop(b *testing.B, name string) {
+func (k *bare) element(name string) []nftables.SetElement {
+	key := make([]byte, 16)
+	copy(key, name)
+	return []nftables.SetElement{{Key: key}}
+}
+
+func (k *bare) stop(b *testing.B, name string) {
 	b.Helper()
-	if err := k.handle.LinkDel(&netlink.Bridge{LinkAttrs: netlink.LinkAttrs{Name: name}}); err != nil {
-		b.Fatal(err)
+	try(b, k.handle.LinkDel(&netlink.Bridge{LinkAttrs: netlink.LinkAttrs{Name: name}}))
+	for _, s := range k.sets {
+		try(b, k.rules.SetDeleteElements(s, k.element(name)))
 	}
+	try(b, k.rules.Flush())
 }
 
 // BenchmarkStartNetwork starts a NAT network by the API, with a number of other
