@@ -62,7 +62,15 @@ func serve(text string) int {
 
 func options(dir string) daemon.Options {
 	return daemon.Options{ConfigDir: filepath.Join(dir, "etc"), StateDir: filepath.Join(dir, "var"),
-		RuntimeDir: filepath.Join(dir, "run"), Socket: filepath.Join(dir, "sock"), Version: "test"}
+		RuntimeDir: runtimeDir(dir), Socket: filepath.Join(dir, "sock"), Version: "test"}
+}
+
+// runtimeDir is on a tmpfs where there is one, as /run is.
+func runtimeDir(dir string) string {
+	if st, err := os.Stat("/dev/shm"); err == nil && st.IsDir() {
+		return filepath.Join("/dev/shm", filepath.Base(dir))
+	}
+	return filepath.Join(dir, "run")
 }
 
 // mortal is a host that applies ops one at a time and kills the process before
@@ -109,6 +117,7 @@ func newMachine(t testing.TB, ns *netns.NS) *machine {
 	t.Cleanup(func() {
 		m.kill()
 		os.RemoveAll(dir)
+		os.RemoveAll(runtimeDir(dir))
 	})
 	return m
 }

@@ -4,7 +4,6 @@ import (
 	"errors"
 	"net/netip"
 	"os"
-	"path/filepath"
 	"strings"
 	"testing"
 	"time"
@@ -136,7 +135,7 @@ func TestAutostartHappensOnceABoot(t *testing.T) {
 	m.wantState("hand", "running persistent")
 	m.kill()
 	nstest.Run(t, m.ns, "ip", "link", "del", "hand")
-	m.ok(os.RemoveAll(filepath.Join(m.dir, "run")))
+	m.ok(os.RemoveAll(runtimeDir(m.dir)))
 	m.start(0) // a boot
 	m.wantState("auto", "running persistent")
 	m.wantState("hand", "inactive persistent")
