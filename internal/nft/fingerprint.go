@@ -39,6 +39,15 @@ func Fingerprint(ctx context.Context) (string, error) {
 	return f, nil
 }
 
+// hint adds what a kernel must have to a refusal of the program, which no spec
+// can be the cause of.
+func hint(err error) error {
+	if errors.Is(err, errNoNFT) {
+		return err
+	}
+	return fmt.Errorf("%w\nkvmnet needs Linux 5.19 or later with nftables and nft_fib_inet", err)
+}
+
 func compile(ctx context.Context) (string, error) {
 	ns, err := netns.New()
 	if err != nil {
@@ -51,7 +60,7 @@ func compile(ctx context.Context) (string, error) {
 	}
 	defer c.Close()
 	if err := load(ctx, ns, script(nil)); err != nil {
-		return "", err
+		return "", hint(err)
 	}
 	state, err := c.Observe(ctx)
 	if err != nil {

@@ -117,6 +117,8 @@ func (t table) strays() (string, bool) {
 	return b.String(), true
 }
 
+var errNoNFT = errors.New("nft is not installed: apt install nftables")
+
 // load runs nft(8) inside the namespace. The process is only started there; it
 // keeps the namespace of the thread that forked it.
 func load(ctx context.Context, ns *netns.NS, text string) error {
@@ -125,7 +127,7 @@ func load(ctx context.Context, ns *netns.NS, text string) error {
 	cmd.Stdin, cmd.Stderr = strings.NewReader(text), &stderr
 	if err := ns.Do(cmd.Start); err != nil {
 		if errors.Is(err, exec.ErrNotFound) {
-			return errors.New("nft is not installed: apt install nftables")
+			return errNoNFT
 		}
 		return fmt.Errorf("run nft: %w", err)
 	}
