@@ -317,3 +317,31 @@ func withSubnets(prefixes ...string) []spec.Subnet {
 	}
 	return list
 }
+
+// A host that finds itself inside the subnet of an autostart network when it boots
+// (a guest of a host with the same network, a laptop in another LAN) keeps its own.
+func TestBootInsideAnOwnSubnetWaits(t *testing.T) {
+	t.Parallel()
+	ns := uplinked(t)
+	m := newMachine(t, ns)
+	m.start(0)
+	_, err := m.client.Define(t.Context(), file("networks: {lab: {mode: nat, subnets: [{address: 192.0.2.1/24}]}, red: {mode: isolated}}"), false)
+	m.refused(err, api.CodeInvalid, "exactly one network")
+	_, err = m.client.Define(t.Context(), file("networks: {lab: {mode: nat, subnets: [{address: 192.0.2.1/24}]}}"), false)
+	m.ok(err)
+	m.kill()
+	m.ok(os.RemoveAll(runtimeDir(m.dir)))
+	before := nstest.Dump(t, ns)
+	m.start(0) // a boot
+	n, err := m.client.Network(t.Context(), "lab")
+	m.ok(err)
+	if len(n.Status.Problems) == 0 || !strings.Contains(n.Status.Problems[0], "in use on this host: address 192.0.2.2/24 on eth0") {
+		t.Errorf("problems %q", n.Status.Problems)
+	}
+	nstest.Same(t, before, nstest.Dump(t, ns))
+	nstest.Run(t, ns, "ip", "addr", "del", "192.0.2.2/24", "dev", "eth0") // it moves to another LAN
+	m.repaired(func() bool {
+		_, there := linkOf(m, "lab")
+		return there
+	})
+}

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"net/netip"
 	"slices"
+	"strings"
 )
 
 // Taken is a prefix the host uses for something else than our networks.
@@ -19,25 +20,34 @@ type TakenList []Taken
 
 // TakenBy lists the prefixes of the host's addresses and routes, but for our
 // networks' own, default routes, loopback, link-local and multicast.
-func TakenBy(have State) TakenList {
-	facts := Facts{}.Learn(have)
+func TakenBy(have State) TakenList { return takenBy(Facts{}.Learn(have), have) }
+
+func takenBy(facts Facts, have State) TakenList {
 	var list TakenList
-	add := func(p netip.Prefix, link string, route bool, by string) {
-		a := p.Addr()
-		if p.Bits() > 0 && !a.IsLoopback() && !a.IsLinkLocalUnicast() && !a.IsMulticast() && !facts.ofNetwork(link) {
-			list = append(list, Taken{p.Masked(), by, route})
+	for _, o := range have {
+		if strings.HasPrefix(o.Owner(), "network/") {
+			continue
 		}
-	}
-	for a := range Of[Addr](have) {
-		add(a.Prefix, a.Link, false, fmt.Sprintf("address %s on %s", a.Prefix, a.Link))
-	}
-	for r := range Of[Route](have) {
-		add(r.Dst, r.Link, true, r.String())
+		switch o := o.(type) {
+		case Addr:
+			list = facts.take(list, Taken{o.Prefix, fmt.Sprintf("address %s on %s", o.Prefix, o.Link), false}, o.Link)
+		case Route:
+			list = facts.take(list, Taken{o.Dst, o.String(), true}, o.Link)
+		}
 	}
 	slices.SortFunc(list, func(a, b Taken) int {
 		return cmp.Or(boolCompare(a.Route, b.Route), cmp.Compare(a.By, b.By))
 	})
 	return list
+}
+
+func (f *Facts) take(list TakenList, t Taken, link string) TakenList {
+	a := t.Prefix.Addr()
+	if t.Prefix.Bits() == 0 || a.IsLoopback() || a.IsLinkLocalUnicast() || a.IsMulticast() || f.ofNetwork(link) {
+		return list
+	}
+	t.Prefix = t.Prefix.Masked()
+	return append(list, t)
 }
 
 func boolCompare(a, b bool) int {

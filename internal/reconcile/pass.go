@@ -46,16 +46,17 @@ func (e *Engine) look(ctx context.Context, live *spec.Spec) (Report, plan.State,
 	if err != nil {
 		return Report{}, nil, err
 	}
-	want := plan.Build(live, facts)
+	free, waiting, shared := plan.Yield(live, facts, have)
+	want := plan.Build(free, facts)
 	ops, conflicts := plan.Diff(want, have)
 	r := Report{Have: have, Facts: facts, Ops: ops}
 	if unreadable != nil {
 		r.block("host", unreadable.Error())
 	}
-	for _, c := range conflicts {
+	for _, c := range append(waiting, conflicts...) {
 		r.block(c.Owner, c.Message)
 	}
-	for _, w := range plan.Warnings(live, facts) {
+	for _, w := range append(shared, plan.Warnings(free, facts)...) {
 		r.Note(w.Owner, w.Message)
 	}
 	return r, want, nil
