@@ -142,8 +142,9 @@ func TestHostStaysAsItWas(t *testing.T) {
 	nstest.Run(t, ns, "ip", "addr", "add", "172.30.0.1/24", "dev", "eth1")
 	nstest.Run(t, ns, "ip", "link", "add", "docker0", "type", "bridge")
 	nstest.Run(t, ns, "nft", "table inet theirs { set s { type ipv4_addr; elements = { 1.2.3.4 } } ; chain c { type filter hook forward priority 0; policy accept; ip saddr @s counter drop; }; }")
-	nstest.Run(t, ns, "iptables-legacy", "-t", "nat", "-A", "POSTROUTING", "-s", "172.30.0.0/24", "-j", "MASQUERADE")
-	nstest.Run(t, ns, "iptables-legacy", "-A", "FORWARD", "-i", "eth1", "-j", "ACCEPT")
+	lock := "XTABLES_LOCKFILE=" + t.TempDir() + "/lock" // only root may have the usual one
+	nstest.Run(t, ns, "env", lock, "iptables-legacy", "-t", "nat", "-A", "POSTROUTING", "-s", "172.30.0.0/24", "-j", "MASQUERADE")
+	nstest.Run(t, ns, "env", lock, "iptables-legacy", "-A", "FORWARD", "-i", "eth1", "-j", "ACCEPT")
 	foreign := func() string {
 		return nstest.Run(t, ns, "nft", "list", "table", "inet", "theirs") + nstest.Run(t, ns, "iptables-legacy-save", "-t", "nat") +
 			nstest.Run(t, ns, "iptables-legacy-save", "-t", "filter")
