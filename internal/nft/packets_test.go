@@ -2,10 +2,12 @@ package nft
 
 import (
 	"encoding/binary"
+	"errors"
 	"fmt"
 	"net"
 	"net/netip"
 	"strings"
+	"syscall"
 	"testing"
 	"time"
 
@@ -524,12 +526,11 @@ func TestNSHeldHostBridgeStillBridges(t *testing.T) {
 		m.serve()
 		lan = append(lan, m)
 	}
-	held := el("held4", "br0", "")
-	segment := el("segments", "br0 . br0", "")
+	held, segment := el("held4", "br0", ""), el("segments", "br0 . br0", "")
 	for _, c := range []struct {
 		rows []plan.Object
 		want bool
-	}{{nil, true}, {[]plan.Object{held}, false}, {[]plan.Object{held, segment}, true}} {
+	}{{nil, true}, {[]plan.Object{held}, false}, {[]plan.Object{held, segment, l.router("br0")}, true}} {
 		if len(c.rows) > 0 {
 			l.apply(plan.Add, c.rows...)
 		}
@@ -542,6 +543,90 @@ func TestNSHeldHostBridgeStillBridges(t *testing.T) {
 		if _, err := lan[0].reach("tcp", lan[1].v4, wait); (err == nil) != c.want {
 			t.Errorf("with %v: error %v, want reached %v", c.rows, err, c.want)
 		}
+	}
+	// But the host is no router for that LAN: what is sent to its own address to be
+	// turned around is dropped.
+	l.host.ip("addr add 192.168.7.254/24 dev br0")
+	l.host.sysctl("net/ipv4/conf/br0/forwarding", "1")
+	l.host.sysctl("net/ipv4/conf/br0/send_redirects", "0")
+	l.host.sysctl("net/ipv4/conf/all/send_redirects", "0")
+	lan[1].ip("addr add 198.51.100.9/32 dev lo")
+	l.host.ip("route add 198.51.100.9 via " + lan[1].v4.String())
+	lan[0].ip("route add 198.51.100.9 via 192.168.7.254")
+	before := l.packets("held")
+	if _, err := lan[0].reach("icmp", netip.MustParseAddr("198.51.100.9"), no); err == nil || l.packets("held") == before {
+		t.Errorf("a held bridge routes for its LAN: %v, %d packets held", err, l.packets("held")-before)
+	}
+	l.apply(plan.Del, held)
+	if _, err := lan[0].reach("icmp", netip.MustParseAddr("198.51.100.9"), yes); err != nil {
+		t.Errorf("the route does not work without the hold either: %v", err)
+	}
+}
+
+// router is the row for a held bridge: its own address.
+func (l *lab) router(bridge string) plan.Object {
+	out, err := l.host.run("", "ip", "-br", "link", "show", bridge)
+	fields := strings.Fields(out)
+	if err != nil || len(fields) < 3 {
+		l.t.Fatal(out, err)
+	}
+	return el("routers", bridge+" . "+fields[2], "")
+}
+
+// A stranger forges a packet from a NAT guest to his friend, which the host
+// forwards: conntrack expects the answer. What the friend sends is none.
+func TestNSForgedRequestOpensNoWayIn(t *testing.T) {
+	t.Parallel()
+	l := newLab(t, network{"nat0", "nat", []string{"nat"}})
+	guest, stranger, friend := l.machines["nat"], l.machines["outside"], l.machines["other"]
+	const service, expected = 5353, 7001
+	heard := guest.listen(t, service)
+	for _, a := range []struct{ guest, friend netip.Addr }{{guest.v4, friend.v4}, {guest.v6, friend.v6}} {
+		stranger.assume(a.guest)
+		forged, trespass := "forged for "+a.guest.String(), "trespass to "+a.guest.String()
+		stranger.datagram(t, forged, netip.AddrPortFrom(a.guest, service), netip.AddrPortFrom(a.friend, expected))
+		for range 3 {
+			friend.datagram(t, trespass, netip.AddrPortFrom(a.friend, expected), netip.AddrPortFrom(a.guest, service))
+		}
+		settle(t, guest, a.friend) // what was on its way has arrived
+		heard.SetReadDeadline(time.Now().Add(no))
+		if n, from, err := heard.ReadFrom(make([]byte, 128)); err == nil {
+			t.Errorf("a forged request let the friend in to %s: %d bytes from %s", a.guest, n, from)
+		}
+	}
+	if l.packets("inbound") == 0 {
+		t.Error("nothing was refused: the packets did not come this way")
+	}
+}
+
+// listen opens a UDP port for both families.
+func (m *machine) listen(t *testing.T, port int) (conn net.PacketConn) {
+	t.Helper()
+	err := m.ns.Do(func() (err error) {
+		conn, err = net.ListenUDP("udp", &net.UDPAddr{Port: port})
+		return err
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { conn.Close() })
+	return conn
+}
+
+// datagram sends one from one port to another.
+func (m *machine) datagram(t *testing.T, payload string, from, to netip.AddrPort) {
+	t.Helper()
+	err := m.ns.Do(func() error {
+		conn, err := net.DialUDP("udp", net.UDPAddrFromAddrPort(from), net.UDPAddrFromAddrPort(to))
+		if err != nil {
+			return err
+		}
+		defer conn.Close()
+		_, err = conn.Write([]byte(payload))
+		return err
+	})
+	if err != nil && !errors.Is(err, syscall.ECONNREFUSED) { // the host's refusal of the one before
+		t.Fatal(err)
 	}
 }
 

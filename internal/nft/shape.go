@@ -7,6 +7,8 @@ import (
 	"strings"
 
 	"golang.org/x/sys/unix"
+
+	"kvmnet/internal/spec"
 )
 
 // shape is the type of a map or set of the program: how its keys are written,
@@ -21,6 +23,7 @@ type keyType int
 const (
 	ifname keyType = iota // lab0
 	ifpair                // lab0 . eth0
+	ifmac                 // br0 . 52:54:00:12:34:56
 	ipv4                  // 10.0.0.1
 	ipv6                  // fd00::1
 )
@@ -30,6 +33,7 @@ const (
 var shapes = map[string]shape{
 	"bridges":     {key: ifname},
 	"segments":    {key: ifpair},
+	"routers":     {key: ifmac},
 	"from":        {key: ifname, verdict: true},
 	"to":          {key: ifname, verdict: true},
 	"input":       {key: ifname, verdict: true},
@@ -50,6 +54,8 @@ func (k keyType) size() int {
 		return unix.IFNAMSIZ
 	case ifpair:
 		return 2 * unix.IFNAMSIZ
+	case ifmac:
+		return unix.IFNAMSIZ + macField
 	case ipv4:
 		return 4
 	}
@@ -67,12 +73,28 @@ func (k keyType) encode(id string) ([]byte, error) {
 			return nil, fmt.Errorf("%q is not a pair of interfaces such as lab0 . eth0", id)
 		}
 		return encodeNames(a, b)
+	case ifmac:
+		return encodeMAC(id)
 	}
 	addr, err := netip.ParseAddr(id)
 	if err != nil || addr.BitLen() != 8*k.size() || addr.Zone() != "" {
 		return nil, fmt.Errorf("%q is not an address of %d bits", id, 8*k.size())
 	}
 	return addr.AsSlice(), nil
+}
+
+// macField is the room of an Ethernet address in a key of several fields, each of
+// which is padded to 32-bit words.
+const macField = 8
+
+func encodeMAC(id string) ([]byte, error) {
+	name, text, _ := strings.Cut(id, " . ")
+	mac, err := spec.ParseMAC(text)
+	if err != nil {
+		return nil, fmt.Errorf("%q is not an interface and an Ethernet address such as br0 . 52:54:00:12:34:56", id)
+	}
+	key, err := encodeNames(name)
+	return append(append(key, mac[:]...), 0, 0), err
 }
 
 // encodeNames pads each name to IFNAMSIZ. The forbidden characters are those the
@@ -103,6 +125,8 @@ func (k keyType) decode(key []byte) (string, error) {
 		return cname(key), nil
 	case ifpair:
 		return cname(key[:unix.IFNAMSIZ]) + " . " + cname(key[unix.IFNAMSIZ:]), nil
+	case ifmac:
+		return cname(key[:unix.IFNAMSIZ]) + " . " + spec.MAC(key[unix.IFNAMSIZ:unix.IFNAMSIZ+6]).String(), nil
 	}
 	addr, _ := netip.AddrFromSlice(key)
 	return addr.String(), nil
@@ -116,6 +140,8 @@ func (k keyType) quote(id string) string {
 		return `"` + id + `"`
 	case ifpair:
 		return `"` + strings.Replace(id, " . ", `" . "`, 1) + `"`
+	case ifmac:
+		return `"` + strings.Replace(id, " . ", `" . `, 1)
 	}
 	return id
 }

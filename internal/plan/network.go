@@ -206,11 +206,14 @@ func (b *builder) borrow(family, link, name, value, held, id string) {
 }
 
 // hold makes an uplink forward to and from our networks only. A bridge's own
-// frames pass the same hooks where br_netfilter runs: they are no forwarding.
+// frames pass the same hooks where br_netfilter runs: they are no forwarding,
+// unless they are sent to the bridge's own address.
 func (b *builder) hold(set, link string) {
 	b.want.Add(Element{Mark: "host", Map: set, ID: link})
-	if b.facts.Links[link].Type == "bridge" {
-		b.want.Add(Element{Mark: "host", Map: "segments", ID: link + " . " + link})
+	if l := b.facts.Links[link]; l.Type == "bridge" {
+		b.want.Add(
+			Element{Mark: "host", Map: "segments", ID: link + " . " + link},
+			Element{Mark: "host", Map: "routers", ID: link + " . " + l.MAC.String()})
 	}
 }
 
