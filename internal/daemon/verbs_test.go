@@ -4,6 +4,7 @@ import (
 	"errors"
 	"net/netip"
 	"os"
+	"path/filepath"
 	"strings"
 	"testing"
 	"time"
@@ -344,4 +345,39 @@ func TestBootInsideAnOwnSubnetWaits(t *testing.T) {
 		_, there := linkOf(m, "lab")
 		return there
 	})
+}
+
+// TestSlipsInAnEditorTakeNothingAway spoils each definition in turn, the way editors
+// and hands do: neither the running daemon nor a new one removes anything.
+func TestSlipsInAnEditorTakeNothingAway(t *testing.T) {
+	t.Parallel()
+	ns := uplinked(t)
+	nstest.Run(t, ns, "ip", "link", "add", "nic1", "type", "veth", "peer", "name", "far1")
+	m := newMachine(t, ns)
+	m.start(0)
+	m.apply(strings.Replace(allModes, "addresses: [10.5.0.1/24]", "ports: [nic1], addresses: [10.5.0.1/24]", 1))
+	m.settled()
+	files, err := filepath.Glob(filepath.Join(m.dir, "etc", "*", "*.yaml"))
+	if err != nil || len(files) != 10 {
+		t.Fatalf("%d definitions, %v", len(files), err)
+	}
+	for _, path := range files {
+		text, err := os.ReadFile(path)
+		m.ok(err)
+		for how, spoilt := range map[string]string{"emptied": "", "cut": string(text[:len(text)/2]), "mistyped": strings.Replace(string(text), ": {", ": {tpye: x, ", 1)} {
+			m.ok(os.WriteFile(path, []byte(spoilt), 0o644))
+			for range 2 {
+				for _, op := range m.drift() {
+					t.Errorf("%s %s: the daemon would %s", filepath.Base(path), how, op)
+				}
+				m.kill()
+				m.start(0)
+			}
+			if strings.Contains(m.log.String(), "msg=op") {
+				t.Errorf("%s %s: a new daemon did\n%s", filepath.Base(path), how, m.log)
+			}
+		}
+		m.ok(os.WriteFile(path, text, 0o644))
+	}
+	m.settled()
 }

@@ -16,6 +16,7 @@ import (
 // is left out, and comes with the facts of a later pass.
 func Build(live *spec.Spec, facts Facts) State {
 	b := builder{live: live, facts: facts, want: State{}}
+	b.kept()
 	for name, hb := range sorted(live.Bridges) {
 		b.hostBridge(name, hb)
 	}

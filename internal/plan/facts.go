@@ -12,6 +12,7 @@ type Facts struct {
 	HostID   string            // seeds generated addresses; stable on one machine
 	Program  string            // fingerprint of our nftables program on this kernel
 	Borrowed Borrowed          // values before ours, of what is not ours
+	Kept     State             // what must stay although its definition cannot be read, see Keep
 	UIDs     map[string]string // user name → number, for the owners of taps
 
 	Links     map[string]Link   // every link, by name

@@ -29,8 +29,11 @@ type Record interface {
 
 // Options are what an Engine needs.
 type Options struct {
-	Host   Host                               // required
-	Live   func() (*spec.Spec, error)         // required: networks that run, bridges, ports, with defaults
+	Host Host // required
+	// Live returns the networks that run, bridges and ports, with defaults. An error
+	// beside a spec tells what could not be read; what the Owner() of such an error
+	// has on the host stays. Required.
+	Live   func() (*spec.Spec, error)
 	Record Record                             // required
 	Facts  plan.Facts                         // HostID and Program; the rest is learned
 	UIDs   func(*spec.Spec) map[string]string // numbers of the users who own taps; nil = none

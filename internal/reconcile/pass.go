@@ -46,12 +46,18 @@ func (e *Engine) look(ctx context.Context, live *spec.Spec) (Report, plan.State,
 	if err != nil {
 		return Report{}, nil, err
 	}
+	if unreadable != nil {
+		facts = facts.Keep(have, owners(unreadable))
+	}
 	free, waiting, shared := plan.Yield(live, facts, have)
 	want := plan.Build(free, facts)
 	ops, conflicts := plan.Diff(want, have)
 	r := Report{Have: have, Facts: facts, Ops: ops}
 	if unreadable != nil {
 		r.block("host", unreadable.Error())
+		for _, owner := range owners(unreadable) {
+			r.block(owner, "its definition cannot be read; what it has stays")
+		}
 	}
 	for _, c := range append(waiting, conflicts...) {
 		r.block(c.Owner, c.Message)
@@ -60,6 +66,19 @@ func (e *Engine) look(ctx context.Context, live *spec.Spec) (Report, plan.State,
 		r.Note(w.Owner, w.Message)
 	}
 	return r, want, nil
+}
+
+// owners finds the objects that an error is about, as package store tells them.
+func owners(err error) (list []string) {
+	if several, ok := err.(interface{ Unwrap() []error }); ok {
+		for _, e := range several.Unwrap() {
+			list = append(list, owners(e)...)
+		}
+	}
+	if of, ok := err.(interface{ Owner() string }); ok {
+		list = append(list, of.Owner())
+	}
+	return list
 }
 
 func (e *Engine) facts(live *spec.Spec, have plan.State) (plan.Facts, error) {

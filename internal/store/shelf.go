@@ -36,6 +36,19 @@ func (e entry) unchanged(now os.FileInfo) bool {
 	return e.stat != nil && os.SameFile(e.stat, now) && e.stat.Size() == now.Size() && e.stat.ModTime().Equal(now.ModTime())
 }
 
+// Unreadable is the error about an object that is defined in words that cannot be
+// read: its file is wrong.
+type Unreadable struct {
+	Kind, Name string // networks lab
+	Err        error
+}
+
+func (u *Unreadable) Error() string { return u.Err.Error() }
+func (u *Unreadable) Unwrap() error { return u.Err }
+
+// Owner names the object as the kernel's objects do: network/lab.
+func (u *Unreadable) Owner() string { return strings.TrimSuffix(u.Kind, "s") + "/" + u.Name }
+
 func openShelf(dir string) (*shelf, error) {
 	for _, kind := range kinds {
 		if err := os.MkdirAll(filepath.Join(dir, kind), 0o755); err != nil {
@@ -66,7 +79,7 @@ func (s *shelf) read() (*spec.Spec, error) {
 			seen[path] = true
 			one, err := s.file(path)
 			if err != nil {
-				errs = append(errs, err)
+				errs = append(errs, &Unreadable{Kind: kind, Name: strings.TrimSuffix(f.Name(), ".yaml"), Err: err})
 				continue
 			}
 			maps.Copy(all.Networks, one.Networks)
@@ -96,23 +109,38 @@ func (s *shelf) file(path string) (*spec.Spec, error) {
 	return one, err
 }
 
+// parse reads a file, which must define the object it is named after. What people
+// wrote by hand is checked as if it was applied, but for what only the other
+// definitions tell.
 func parse(path string) (*spec.Spec, error) {
 	text, err := os.ReadFile(path)
 	if err != nil {
 		return nil, fmt.Errorf("read definition: %w", err)
 	}
-	file, problems := specfile.Parse(path, text)
-	if len(problems) == 0 {
-		// A file written by hand may leave out what we would have generated. From
-		// here on the objects are shared and never changed.
-		file.Spec.Default()
-		return file.Spec, nil
-	}
+	file, _ := specfile.Parse(path, text)
 	var errs []error
-	for _, p := range problems {
-		errs = append(errs, errors.New(p.String()))
+	for _, p := range file.Validate(nil) {
+		if kind, _ := (spec.Problem{Path: p.Path}).Object(); kind != "ports" || !strings.HasSuffix(p.Path, ".network") {
+			errs = append(errs, errors.New(p.String()))
+		}
 	}
-	return nil, errors.Join(errs...)
+	if len(errs) > 0 {
+		return nil, errors.Join(errs...)
+	}
+	kind, name := filepath.Base(filepath.Dir(path)), strings.TrimSuffix(filepath.Base(path), ".yaml")
+	if !alone(file.Spec, kind, name) {
+		return nil, fmt.Errorf("%s: the file must define %s.%s and nothing else; rename it or use 'kvmnet apply -f'", path, kind, name)
+	}
+	// A file written by hand may leave out what we would have generated. From here
+	// on the objects are shared and never changed.
+	file.Spec.Default()
+	return file.Spec, nil
+}
+
+// alone reports whether the object is the only one.
+func alone(s *spec.Spec, kind, name string) bool {
+	there := map[string]bool{"networks": s.Networks[name] != nil, "bridges": s.Bridges[name] != nil, "ports": s.Ports[name] != nil}
+	return there[kind] && len(s.Networks)+len(s.Bridges)+len(s.Ports) == 1
 }
 
 // write keeps every object of the spec.
