@@ -38,6 +38,9 @@ place; --dry-run, like 'kvmnet diff', tells beforehand what they will notice.`,
 		done := a.progress(cmd.Context())
 		result, err := a.client().Apply(cmd.Context(), api.ApplyRequest{Files: files, DryRun: *dry})
 		done()
+		if cmd.Context().Err() != nil && !*dry {
+			fmt.Fprintln(a.Stderr, "kvmnet: the daemon goes on with what it has begun; see 'kvmnet status'")
+		}
 		if err != nil {
 			return err
 		}

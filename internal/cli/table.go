@@ -72,7 +72,7 @@ const (
 
 var stateColours = map[string]string{
 	"running": green, "up": green, "ok": green,
-	"on demand": yellow, "adopted": yellow, "down": yellow,
+	"on demand": yellow, "adopted": yellow, "down": yellow, "unchecked": yellow,
 	"missing": red, "BROKEN": red,
 }
 

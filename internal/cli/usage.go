@@ -41,23 +41,40 @@ func (a *app) exit(ctx context.Context, cmd *cobra.Command, err error) int {
 	case errors.As(err, &wrong) || !a.running:
 		fmt.Fprintf(a.Stderr, "kvmnet: %s\nsee '%s --help'\n", err, cmd.CommandPath())
 		return exitUsage
-	case ctx.Err() != nil && errors.Is(err, context.Canceled):
-		fmt.Fprintln(a.Stderr, "kvmnet: interrupted")
-		return exitFailed
 	}
-	a.complain(err)
+	for _, e := range each(err) {
+		if ctx.Err() == nil || !errors.Is(e, context.Canceled) {
+			a.complain(e)
+			continue
+		}
+		fmt.Fprintln(a.Stderr, "kvmnet: interrupted")
+	}
 	return exitFailed
 }
 
 // complain prints an error, each of several on its own.
 func (a *app) complain(err error) {
-	if several, ok := err.(interface{ Unwrap() []error }); ok {
-		for _, e := range several.Unwrap() {
-			a.complain(e)
-		}
-		return
+	for _, e := range each(err) {
+		fmt.Fprintf(a.Stderr, "kvmnet: %s\n", e)
 	}
-	fmt.Fprintf(a.Stderr, "kvmnet: %s\n", err)
+}
+
+// each takes apart what errors.Join put together: errors whose text is that of
+// their parts, a line each. What fmt wraps has words of its own.
+func each(err error) []error {
+	several, ok := err.(interface{ Unwrap() []error })
+	if !ok {
+		return []error{err}
+	}
+	var parts []error
+	var text []string
+	for _, e := range several.Unwrap() {
+		parts, text = append(parts, each(e)...), append(text, e.Error())
+	}
+	if err.Error() != strings.Join(text, "\n") {
+		return []error{err}
+	}
+	return parts
 }
 
 // group returns a command that only holds others.

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"strings"
 
 	"github.com/spf13/cobra"
 
@@ -13,9 +14,10 @@ import (
 func (a *app) verifyCommand() *cobra.Command {
 	cmd := &cobra.Command{Use: "verify [NETWORK...]", Short: "prove with packets who reaches whom",
 		Long: `Verify plugs test guests into the networks, all that run unless some are named,
-and sends real packets: guest to guest, to the gateway, to the outside, from
-the outside, to other networks. It compares what happens with what the mode of
-each network promises.
+and sends real packets: guest to guest, to the gateway, to the outside, to other
+networks, with false sources. It compares what happens with what the mode of each
+network promises. What cannot be proven from here, for instance without an
+uplink, is unchecked; 'kvmnet demo' also proves who may come in from outside.
 
 The exit code is 3 when a promise is broken.`,
 		Example: `  kvmnet verify
@@ -49,12 +51,16 @@ The exit code is 3 when a promise is broken.`,
 // printChecks prints a line a promise, with --quiet of the broken ones only, and
 // how many there are.
 func (a *app) printChecks(checks []api.Check) error {
-	t, broken := &table{head: []string{"NETWORK", "PROMISE", "EXPECTED", "SEEN", "RESULT"}}, 0
+	t, broken, unchecked := &table{head: []string{"NETWORK", "PROMISE", "EXPECTED", "SEEN", "RESULT"}}, 0, 0
 	for _, c := range checks {
 		result := "ok"
-		if !c.OK {
+		switch {
+		case !c.OK:
 			broken++
 			result = "BROKEN"
+		case strings.HasPrefix(c.Seen, notChecked):
+			unchecked++
+			result = "unchecked"
 		}
 		if !c.OK || !a.quiet {
 			t.add(c.Network, c.Promise, c.Expected, c.Seen, result)
@@ -66,15 +72,25 @@ func (a *app) printChecks(checks []api.Check) error {
 	if err := t.write(a.Stdout, coloured(a.Stdout)); err != nil {
 		return err
 	}
-	switch {
-	case len(checks) == 0:
-		a.say("no network runs")
-	case broken > 0:
-		a.say("%s, %d broken", count(len(checks), "promise"), broken)
-	default:
-		a.say("%s, all kept", count(len(checks), "promise"))
-	}
+	a.say("%s", sum(len(checks), broken, unchecked))
 	return nil
+}
+
+// notChecked begins what was seen of a promise that could not be tried.
+const notChecked = "not checked"
+
+// sum tells in one line how it stands with the promises.
+func sum(all, broken, unchecked int) string {
+	switch kept := all - broken - unchecked; {
+	case all == 0:
+		return "no network runs"
+	case kept == all:
+		return count(all, "promise") + ", all kept"
+	case unchecked == 0:
+		return fmt.Sprintf("%s, %d broken", count(all, "promise"), broken)
+	default:
+		return fmt.Sprintf("%s, %d kept, %d broken, %d unchecked", count(all, "promise"), kept, broken, unchecked)
+	}
 }
 
 // counter returns a function that shows on a terminal how many there are so far,

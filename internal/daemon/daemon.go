@@ -7,6 +7,7 @@ import (
 	"log/slog"
 	"net"
 	"net/http"
+	"os"
 	"time"
 
 	"github.com/coreos/go-systemd/v22/activation"
@@ -61,10 +62,15 @@ func (d *daemon) open(ctx context.Context) error {
 		return err
 	}
 	d.closers = append(d.closers, ns.Close)
-	if err := d.lock(); err != nil {
+	lock, err := lock()
+	if err != nil {
 		return err
 	}
+	d.closers = append(d.closers, lock.Close)
 	fingerprint, err := nft.Fingerprint(ctx)
+	if errors.Is(err, os.ErrPermission) {
+		return fmt.Errorf("the daemon needs root (CAP_NET_ADMIN and CAP_SYS_ADMIN): %w", err)
+	}
 	if err != nil {
 		return err
 	}
@@ -90,17 +96,6 @@ func (d *daemon) open(ctx context.Context) error {
 	if err := d.manager.Boot(); err != nil {
 		d.Log.Warn("boot", "error", err)
 	}
-	return nil
-}
-
-// lock makes this the only daemon of the network namespace: the names of
-// abstract sockets belong to a namespace and end with their process.
-func (d *daemon) lock() error {
-	l, err := net.Listen("unix", "@kvmnet/daemon")
-	if err != nil {
-		return fmt.Errorf("a kvmnet daemon already manages this network namespace: %w", err)
-	}
-	d.closers = append(d.closers, l.Close)
 	return nil
 }
 

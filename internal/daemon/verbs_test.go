@@ -2,12 +2,15 @@ package daemon_test
 
 import (
 	"errors"
+	"net"
 	"net/netip"
 	"os"
 	"path/filepath"
 	"strings"
 	"testing"
 	"time"
+
+	"golang.org/x/sys/unix"
 
 	"kvmnet/internal/api"
 	"kvmnet/internal/nstest"
@@ -380,4 +383,30 @@ func TestSlipsInAnEditorTakeNothingAway(t *testing.T) {
 		m.ok(os.WriteFile(path, text, 0o644))
 	}
 	m.settled()
+}
+
+// Anybody may take the name that daemons lock a namespace with. Taken by another
+// user it keeps no daemon from starting.
+func TestStrangerCannotKeepTheDaemonFromStarting(t *testing.T) {
+	t.Parallel()
+	if os.Geteuid() != 0 {
+		t.Skip("needs root, to be somebody else")
+	}
+	ns := nstest.NS(t)
+	var squatter net.Listener
+	err := ns.Do(func() (err error) {
+		// The raw calls change this thread only.
+		if _, _, errno := unix.RawSyscall(unix.SYS_SETRESUID, ^uintptr(0), 65534, ^uintptr(0)); errno != 0 {
+			return errno
+		}
+		defer unix.RawSyscall(unix.SYS_SETRESUID, ^uintptr(0), 0, ^uintptr(0))
+		squatter, err = net.Listen("unix", "@kvmnet/daemon")
+		return err
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer squatter.Close()
+	m := newMachine(t, ns)
+	m.start(0)
 }

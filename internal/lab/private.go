@@ -42,12 +42,15 @@ func (o Options) again(ctx context.Context) error {
 	cmd.Env = append(os.Environ(), insideMark+"=1")
 	cmd.Stdin, cmd.Stdout, cmd.Stderr = input, o.Out, os.Stderr
 	cmd.SysProcAttr = &syscall.SysProcAttr{
+		// A group of its own: the terminal's Ctrl-C must reach the child once, from us.
+		// A second signal would end it in the middle of taking down.
+		Setpgid:     true,
 		Cloneflags:  syscall.CLONE_NEWUSER | syscall.CLONE_NEWNET | syscall.CLONE_NEWNS,
 		UidMappings: []syscall.SysProcIDMap{{HostID: os.Geteuid(), Size: 1}},
 		GidMappings: []syscall.SysProcIDMap{{HostID: os.Getegid(), Size: 1}},
 	}
 	if err := cmd.Start(); err != nil {
-		return fmt.Errorf("%w (%w)", errNeedsRoot, err)
+		return fmt.Errorf("%w (%v)", errNeedsRoot, err)
 	}
 	if err := cmd.Wait(); err != nil {
 		return fmt.Errorf("%w: %w", ErrReported, err)

@@ -6,6 +6,7 @@ import (
 	"os"
 	"path/filepath"
 	"runtime"
+	"strings"
 
 	"golang.org/x/sys/unix"
 )
@@ -71,7 +72,7 @@ func create(name string) (*NS, error) {
 	}()
 	r := <-done
 	if r.err != nil {
-		return nil, fmt.Errorf("create network namespace %s: %w", name, r.err)
+		return nil, fmt.Errorf("%s: %w", strings.TrimSpace("create network namespace "+name), r.err)
 	}
 	return r.ns, nil
 }
