@@ -2,14 +2,12 @@ package manage
 
 import (
 	"cmp"
-	"context"
 	"crypto/rand"
 	"fmt"
-	"net/netip"
+	"maps"
 	"slices"
 
 	"kvmnet/internal/api"
-	"kvmnet/internal/plan"
 	"kvmnet/internal/spec"
 	"kvmnet/internal/specfile"
 )
@@ -49,7 +47,13 @@ func count(n int) string {
 // complete fills what the input leaves open, from the definitions that are
 // replaced and then from the defaults, and checks it together with everything
 // that is defined.
-func (m *Manager) complete(in *input, all *spec.Spec) error {
+func (in *input) complete(w world) error {
+	for _, object := range objects(in.spec) {
+		if err := w.legible(object); err != nil {
+			return err
+		}
+	}
+	all := w.all()
 	for name, n := range in.spec.Networks {
 		keepNetwork(n, all.Networks[name])
 	}
@@ -82,8 +86,11 @@ func keepNetwork(n, old *spec.Network) {
 // keepPort does the same for a port. A new one gets a random address: one made
 // from its name would be the same on every host that has a port of that name.
 func keepPort(p, old *spec.Port) {
-	if old != nil && (p.Type == "" || p.Type == old.Type) {
-		p.Interface, p.Peer, p.MAC = cmp.Or(p.Interface, old.Interface), cmp.Or(p.Peer, old.Peer), cmp.Or(p.MAC, old.MAC)
+	if old != nil {
+		p.MAC = cmp.Or(p.MAC, old.MAC)
+		if cmp.Or(p.Type, spec.Tap) == old.Type {
+			p.Interface, p.Peer = cmp.Or(p.Interface, old.Interface), cmp.Or(p.Peer, old.Peer)
+		}
 	}
 	p.MAC = cmp.Or(p.MAC, spec.GenerateMAC(newUUID()))
 }
@@ -110,8 +117,9 @@ func (in *input) check(all, merged *spec.Spec) error {
 			problems = append(problems, in.place(p))
 		}
 	}
-	for name, p := range in.spec.Ports {
-		if _, err := uid(p.Owner); p.Owner != "" && err != nil {
+	for _, name := range slices.Sorted(maps.Keys(in.spec.Ports)) {
+		owner := in.spec.Ports[name].Owner
+		if _, err := uid(owner); owner != "" && err != nil {
 			problems = append(problems, in.place(spec.Problem{Path: spec.Field(spec.Field("ports", name), "owner"), Message: err.Error()}))
 		}
 	}
@@ -122,17 +130,19 @@ func (in *input) check(all, merged *spec.Spec) error {
 }
 
 // brought returns the problems that were not there before, in whatever object:
-// an address may be promised to somebody else.
+// an address may be promised to somebody else. A hint may change without a new
+// problem: it names what is there.
 func brought(all, merged *spec.Spec) []spec.Problem {
 	now := merged.Validate()
 	if len(now) == 0 {
 		return nil
 	}
-	before := map[spec.Problem]bool{}
+	type known struct{ path, message string }
+	before := map[known]bool{}
 	for _, p := range all.Validate() {
-		before[p] = true
+		before[known{p.Path, p.Message}] = true
 	}
-	return slices.DeleteFunc(now, func(p spec.Problem) bool { return before[p] })
+	return slices.DeleteFunc(now, func(p spec.Problem) bool { return before[known{p.Path, p.Message}] })
 }
 
 // place finds a problem's line in the user's files.
@@ -168,59 +178,4 @@ func objects(s *spec.Spec) []string {
 	}
 	slices.Sort(names)
 	return names
-}
-
-// free checks that the host does not use the subnets of the input's networks that
-// are about to run.
-func (m *Manager) free(ctx context.Context, in *input, runs func(name string) bool) error {
-	have, err := m.engine.Have(ctx)
-	if err != nil {
-		return internal(err)
-	}
-	taken := plan.TakenBy(have)
-	var problems []api.Problem
-	for name, n := range in.spec.Networks {
-		if !runs(name) {
-			continue
-		}
-		for i, s := range n.Subnets {
-			if t, hit := taken.Blocks(s.Address.Masked()); hit {
-				path := spec.Field(spec.Index(spec.Field(spec.Field("networks", name), "subnets"), i), "address")
-				problems = append(problems, in.place(spec.Problem{Path: path,
-					Message: fmt.Sprintf("%s is in use on this host: %s", s.Address.Masked(), t.By),
-					Hint:    m.freeHint(s.Address, taken)}))
-			}
-		}
-	}
-	if len(problems) > 0 {
-		slices.SortFunc(problems, func(a, b api.Problem) int { return cmp.Compare(a.Path, b.Path) })
-		return &api.Error{Code: api.CodeConflict, Message: count(len(problems)), Problems: problems}
-	}
-	return nil
-}
-
-func (m *Manager) freeHint(p netip.Prefix, taken plan.TakenList) string {
-	all, err := m.all()
-	if err != nil || !p.Addr().Is4() {
-		return "choose another prefix"
-	}
-	free, err := spec.FreeSubnet(append(taken.Prefixes(), subnets(all)...))
-	if err != nil {
-		return "choose another prefix"
-	}
-	return fmt.Sprintf("choose another, %s is free", free)
-}
-
-// subnets lists the prefixes of all networks and host bridges.
-func subnets(s *spec.Spec) []netip.Prefix {
-	var list []netip.Prefix
-	for _, n := range s.Networks {
-		for _, sub := range n.Subnets {
-			list = append(list, sub.Address.Masked())
-		}
-	}
-	for _, b := range s.Bridges {
-		list = append(list, b.Addresses...)
-	}
-	return list
 }

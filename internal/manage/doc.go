@@ -5,5 +5,9 @@
 // What enters: the requests of api.Service. What leaves: definitions and run
 // marks in the store, a wake-up of the loop, and answers.
 //
+// A verb is a function from the world as the store has it to the world that is
+// asked for (world.go); the difference is written whole or not at all, and put in
+// force (commit.go). One request at a time changes the world.
+//
 // manage never talks to the kernel itself; it must not import kernel or nft.
 package manage

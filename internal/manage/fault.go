@@ -6,6 +6,7 @@ import (
 	"slices"
 
 	"kvmnet/internal/api"
+	"kvmnet/internal/reconcile"
 )
 
 func notFound(kind, name string) error {
@@ -28,6 +29,17 @@ func internal(err error) error {
 		return err
 	}
 	return &api.Error{Code: api.CodeInternal, Message: err.Error()}
+}
+
+// told lists what a pass says of anybody.
+func told(r reconcile.Report) []string {
+	var list []string
+	for _, owner := range r.Objects() {
+		for _, problem := range r.Problems[owner] {
+			list = append(list, owner+": "+problem)
+		}
+	}
+	return list
 }
 
 func union(a, b []string) []string {

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"os"
 	"os/user"
+	"strconv"
 	"sync"
 	"time"
 
@@ -18,7 +19,7 @@ import (
 
 // Manager implements api.Service.
 type Manager struct {
-	store     *store.Store
+	store     keeper
 	engine    *reconcile.Engine
 	ns        *netns.NS
 	version   string
@@ -29,6 +30,20 @@ type Manager struct {
 	// changing makes definitions change one request at a time, from reading them
 	// to the pass that puts them in force.
 	changing sync.Mutex
+
+	storing sync.Mutex // around writing what belongs together, and reading it
+}
+
+// keeper is what the room needs of a store; its two halves are told in
+// package store.
+type keeper interface {
+	Defined() (*spec.Spec, error)
+	Running() (*spec.Spec, error)
+	Define(*spec.Spec) error
+	Run(*spec.Spec) error
+	Undefine(kind, name string) error
+	Stop(kind, name string) error
+	FirstSinceBoot() (bool, error)
 }
 
 // Options are what a Manager needs; all are required.
@@ -48,48 +63,73 @@ func New(o Options) *Manager {
 // and Step.
 func (m *Manager) Attach(e *reconcile.Engine) { m.engine = e }
 
+// begin waits for the turn of a request that changes definitions, and returns the
+// world as it is then. The caller unlocks m.changing. A request whose client went
+// while it waited changes nothing.
+func (m *Manager) begin(ctx context.Context) (world, error) {
+	m.changing.Lock()
+	err := ctx.Err()
+	var w world
+	if err == nil {
+		w, err = m.world()
+	}
+	if err != nil {
+		m.changing.Unlock()
+	}
+	return w, internal(err)
+}
+
 // Boot starts what is to run at boot, once a boot, and what is on demand. It
 // changes run marks only; the loop's first pass does the rest.
 func (m *Manager) Boot() error {
-	m.changing.Lock()
+	before, err := m.begin(context.Background())
+	if err != nil {
+		return err
+	}
 	defer m.changing.Unlock()
 	first, err := m.store.FirstSinceBoot()
 	if err != nil {
 		return err
 	}
-	defined, unreadable := m.store.Defined()
-	start := &spec.Spec{Networks: map[string]*spec.Network{}}
-	for name, n := range defined.Networks {
+	after := before.clone()
+	for name, n := range before.defined.Networks {
 		if first && spec.Truth(n.Autostart) && !n.OnDemand {
-			start.Networks[name] = n
+			after.running.Networks[name] = n
 		}
 	}
-	return errors.Join(unreadable, m.store.Run(start), m.demand())
+	after.demand()
+	return errors.Join(before.unreadable, after.spare(before), m.commit(m.changes(before, after)))
+}
+
+// spare takes out the networks that would start now and break a rule: nobody
+// checks what is written by hand before a boot.
+func (w world) spare(before world) error {
+	var errs []error
+	for _, p := range w.segments().Validate() {
+		if kind, name := p.Object(); kind == "networks" && before.running.Networks[name] == nil {
+			delete(w.running.Networks, name)
+			errs = append(errs, errors.New(p.String()))
+		}
+	}
+	return errors.Join(errs...)
 }
 
 // Live returns what is to be on the host now: the networks that run, as they
-// run, and every host bridge and port.
+// run, and every host bridge and port. The error tells of definitions that cannot
+// be read, and whose they are; not of networks, though, since how one runs is
+// known. Without a spec nothing is known, and nothing may be changed.
 func (m *Manager) Live() (*spec.Spec, error) {
-	running, err1 := m.store.Running()
-	defined, err2 := m.store.Defined()
-	if running == nil || defined == nil {
-		return nil, errors.Join(err1, err2)
-	}
-	objs := &spec.Spec{Bridges: defined.Bridges, Ports: defined.Ports}
-	return objs.Merge(running), errors.Join(err1, err2)
-}
-
-// all returns every object there is: definitions, and what runs without one.
-func (m *Manager) all() (*spec.Spec, error) {
-	running, err := m.store.Running()
-	if running == nil {
+	w, err := m.world()
+	if err != nil {
 		return nil, err
 	}
-	defined, err := m.store.Defined()
-	if defined == nil {
-		return nil, err
+	var errs []error
+	for _, u := range unreadable(w.unreadable) {
+		if errs = append(errs, u); u.Kind == "networks" {
+			errs[len(errs)-1] = u.Err
+		}
 	}
-	return running.Merge(defined), nil
+	return w.live(), errors.Join(errs...)
 }
 
 // UIDs returns the numbers of the users who own taps.
@@ -106,51 +146,17 @@ func (m *Manager) UIDs(s *spec.Spec) map[string]string {
 	return ids
 }
 
-func uid(name string) (string, error) {
-	if u, err := user.LookupId(name); err == nil {
-		return u.Uid, nil
+// uid returns a user's number. A number needs no user: the kernel gives a tap to
+// any.
+func uid(owner string) (string, error) {
+	if id, err := strconv.ParseUint(owner, 10, 32); err == nil {
+		return strconv.FormatUint(id, 10), nil
 	}
-	u, err := user.Lookup(name)
+	u, err := user.Lookup(owner)
 	if err != nil {
-		return "", fmt.Errorf("find user %s: %w", name, err)
+		return "", fmt.Errorf("find user %s: %w", owner, err)
 	}
 	return u.Uid, nil
-}
-
-// demand starts the on-demand networks that have a port and stops those that
-// have none.
-func (m *Manager) demand() error {
-	live, err := m.Live()
-	if live == nil {
-		return err
-	}
-	used := map[string]bool{}
-	for _, p := range live.Ports {
-		used[p.Network] = true
-	}
-	defined, _ := m.store.Defined()
-	var errs []error
-	for name, n := range defined.Networks {
-		_, runs := live.Networks[name]
-		switch {
-		case n.OnDemand && used[name] && !runs:
-			errs = append(errs, m.store.Run(&spec.Spec{Networks: map[string]*spec.Network{name: n}}))
-			m.events.say("started", "network/"+name, "on demand")
-		case n.OnDemand && !used[name] && runs:
-			errs = append(errs, m.store.Stop("networks", name))
-			m.events.say("stopped", "network/"+name, "no port left")
-		}
-	}
-	return errors.Join(errs...)
-}
-
-// sync makes a pass and returns what it did, errors of the kernel included.
-func (m *Manager) sync(ctx context.Context) (reconcile.Report, error) {
-	r, err := m.engine.Sync(ctx)
-	if err != nil {
-		return r, internal(err)
-	}
-	return r, nil
 }
 
 // Passed tells the listeners what a pass of the loop did.
@@ -180,30 +186,19 @@ func (m *Manager) Status(ctx context.Context) (api.Status, error) {
 	if err != nil {
 		return api.Status{}, internal(err)
 	}
-	all, err := m.all()
+	w, err := m.world()
 	if err != nil {
 		return api.Status{}, internal(err)
 	}
-	running, err := m.store.Running()
-	if err != nil {
-		return api.Status{}, internal(err)
-	}
+	all := w.all()
 	st := api.Status{Version: m.version, PID: os.Getpid(), Started: m.started, Paused: s.Paused, ConfigDir: m.configDir,
-		Networks: len(all.Networks), Running: len(running.Networks), Ports: len(all.Ports),
+		Networks: len(all.Networks), Running: len(w.running.Networks), Ports: len(all.Ports),
 		LastPass: s.Last.At, PassTook: s.Last.Took.Round(time.Microsecond).String(), Repairs: s.Repairs,
-		Uplinks: union(s.Last.Facts.Uplinks4, s.Last.Facts.Uplinks6), Problems: []string{}}
-	for _, owner := range s.Last.Objects() {
-		for _, problem := range s.Last.Problems[owner] {
-			st.Problems = append(st.Problems, owner+": "+problem)
-		}
-	}
+		Uplinks: union(s.Last.Facts.Uplinks4, s.Last.Facts.Uplinks6), Problems: append([]string{}, told(s.Last)...)}
 	return st, nil
 }
 
 // Pause implements api.Service.
 func (m *Manager) Pause(ctx context.Context, on bool) error {
-	if err := m.engine.Pause(ctx, on); err != nil {
-		return internal(err)
-	}
-	return nil
+	return internal(m.engine.Pause(ctx, on))
 }

@@ -10,15 +10,15 @@ import (
 // Verify implements api.Service: it proves the promises of networks that run
 // with packets of a short-lived test host.
 func (m *Manager) Verify(ctx context.Context, req api.VerifyRequest, report func(api.Check)) error {
-	running, err := m.store.Running()
-	if running == nil {
+	w, err := m.world()
+	if err != nil {
 		return internal(err)
 	}
 	for _, name := range req.Networks {
-		if running.Networks[name] != nil {
+		if w.running.Networks[name] != nil {
 			continue
 		}
-		if _, err := m.defined(name); err != nil {
+		if _, err := w.definition(name); err != nil {
 			return err
 		}
 		return conflict("network %s does not run; start it with 'kvmnet net start %s'", name, name)
@@ -27,7 +27,7 @@ func (m *Manager) Verify(ctx context.Context, req api.VerifyRequest, report func
 	if err != nil {
 		return internal(err)
 	}
-	return internal(verify.Run(ctx, verify.Options{NS: m.ns, Running: running.Networks, Only: req.Networks, Outside: req.Outside,
+	return internal(verify.Run(ctx, verify.Options{NS: m.ns, Running: w.running.Networks, Only: req.Networks, Outside: req.Outside,
 		Uplinks4: s.Last.Facts.Uplinks4, Uplinks6: s.Last.Facts.Uplinks6}, func(c verify.Check) {
 		report(api.Check{Network: c.Network, Promise: c.Promise, Expected: c.Expected, Seen: c.Seen, OK: c.OK})
 	}))

@@ -1,0 +1,236 @@
+package manage
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"reflect"
+	"slices"
+	"strings"
+
+	"kvmnet/internal/plan"
+	"kvmnet/internal/reconcile"
+	"kvmnet/internal/spec"
+	"kvmnet/internal/specfile"
+)
+
+// change is what happens to one object in one half of the store.
+type change struct {
+	half
+	object   string     // network/lab
+	old, now *spec.Spec // with the object, or empty
+}
+
+// half is the definitions or the run marks.
+type half struct {
+	marks bool
+	put   func(*spec.Spec) error
+	drop  func(kind, name string) error
+}
+
+// changes lists what makes one world the other, definitions first.
+func (m *Manager) changes(before, after world) []change {
+	defined, marks := half{false, m.store.Define, m.store.Undefine}, half{true, m.store.Run, m.store.Stop}
+	return append(defined.changes(before.defined, after.defined), marks.changes(before.running, after.running)...)
+}
+
+func (h half) changes(old, now *spec.Spec) []change {
+	var list []change
+	names := slices.Concat(differing("network/", old.Networks, now.Networks),
+		differing("bridge/", old.Bridges, now.Bridges), differing("port/", old.Ports, now.Ports))
+	slices.Sort(names)
+	for _, object := range names {
+		if c := (change{h, object, pick(old, object), pick(now, object)}); !same(c.old, c.now) {
+			list = append(list, c)
+		}
+	}
+	return list
+}
+
+// differing names the objects that are not one and the same.
+func differing[T any](kind string, old, now map[string]*T) []string {
+	var names []string
+	for name, object := range old {
+		if now[name] != object {
+			names = append(names, kind+name)
+		}
+	}
+	for name := range now {
+		if old[name] == nil {
+			names = append(names, kind+name)
+		}
+	}
+	return names
+}
+
+// same reports whether two specs mean the same: an empty list is no list.
+func same(a, b *spec.Spec) bool {
+	return reflect.DeepEqual(a, b) || bytes.Equal(specfile.Format(a), specfile.Format(b))
+}
+
+// verb tells what a change is to people.
+func (c change) verb() string {
+	network := strings.HasPrefix(c.object, "network/")
+	switch {
+	case !c.old.Empty() && !c.now.Empty():
+		return "changed"
+	case c.marks && network && c.old.Empty():
+		return "started"
+	case c.marks && network:
+		return "stopped"
+	case c.old.Empty():
+		return "created"
+	}
+	return "deleted"
+}
+
+func (c change) do() error {
+	if c.now.Empty() {
+		kind, name, _ := strings.Cut(c.object, "/")
+		return c.drop(kind+"s", name)
+	}
+	return c.put(c.now)
+}
+
+// commit writes changes to the store: all of them, or none. The loop looks before
+// or after: half of the changes might take a guest's cable out for a moment.
+func (m *Manager) commit(list []change) error {
+	m.storing.Lock()
+	defer m.storing.Unlock()
+	for i, c := range list {
+		if err := c.do(); err != nil {
+			return errors.Join(internal(err), undo(list[:i+1]))
+		}
+	}
+	return nil
+}
+
+// revert takes back changes that were committed.
+func (m *Manager) revert(list []change) error {
+	m.storing.Lock()
+	defer m.storing.Unlock()
+	return undo(list)
+}
+
+// undo takes changes back, the last one first, as far as the disk allows it.
+func undo(list []change) error {
+	var errs []error
+	for _, c := range slices.Backward(list) {
+		c.old, c.now = c.now, c.old
+		if err := c.do(); err != nil {
+			errs = append(errs, fmt.Errorf("put %s back as it was: %w", c.object, err))
+		}
+	}
+	return errors.Join(errs...)
+}
+
+// announce tells the listeners, once for an object whose definition and run mark
+// change alike.
+func (m *Manager) announce(list []change) {
+	told := map[string]bool{}
+	for _, c := range list {
+		verb := c.verb()
+		if told[c.object] && verb != "started" && verb != "stopped" {
+			continue
+		}
+		told[c.object] = true
+		m.events.say(verb, c.object, "")
+	}
+}
+
+// write commits and announces what makes one world the other, where the host has
+// nothing to do.
+func (m *Manager) write(before, after world) error {
+	list := m.changes(before, after)
+	if err := m.commit(list); err != nil {
+		return err
+	}
+	m.announce(list)
+	return nil
+}
+
+// enact writes changes and makes them so. What the host refuses stays wanted and
+// is tried again.
+func (m *Manager) enact(ctx context.Context, list []change) (reconcile.Report, error) {
+	if err := m.commit(list); err != nil {
+		return reconcile.Report{}, err
+	}
+	m.announce(list)
+	return m.sync(ctx)
+}
+
+// remove does the same where something goes, and tells when the host does not let
+// go of it.
+func (m *Manager) remove(ctx context.Context, doing string, before, after world) error {
+	list := m.changes(before, after)
+	r, err := m.enact(ctx, list)
+	if err != nil {
+		return err
+	}
+	return m.refusal(ctx, r, doing, list)
+}
+
+// attempt does the same for something new: when the host refuses it, all is put
+// back as it was.
+func (m *Manager) attempt(ctx context.Context, before, after world, doing string) error {
+	list := m.changes(before, after)
+	if len(list) == 0 {
+		return nil
+	}
+	if err := m.commit(list); err != nil {
+		return err
+	}
+	r, err := m.sync(ctx)
+	if err == nil {
+		err = m.refusal(ctx, r, doing, list)
+	}
+	if err == nil {
+		m.announce(list)
+		return nil
+	}
+	err = errors.Join(err, m.revert(list))
+	m.sync(ctx) // when that fails, the loop does it
+	return err
+}
+
+// refusal tells why a pass did not make changes so; nil when it did. Part of them
+// may not even have been tried, because something else failed that they need.
+func (m *Manager) refusal(ctx context.Context, r reconcile.Report, doing string, list []change) error {
+	var why []string
+	refused := false
+	for _, c := range list {
+		if r.Blocked(c.object) {
+			refused, why = true, append(why, r.Problems[c.object]...)
+		}
+	}
+	if r.Failed && !refused {
+		left, err := m.engine.Preview(ctx, nil)
+		refused, why = err != nil || concerns(left.Ops, list), told(r)
+	}
+	switch err := fmt.Errorf("%s: %s", doing, strings.Join(why, "; ")); {
+	case !refused:
+		return nil
+	case r.Failed:
+		return internal(err)
+	default:
+		return conflict("%v", err)
+	}
+}
+
+// concerns reports whether an op serves one of the changed objects.
+func concerns(ops []plan.Op, list []change) bool {
+	return slices.ContainsFunc(ops, func(op plan.Op) bool {
+		return slices.ContainsFunc(list, func(c change) bool { return c.object == op.Object.Owner() })
+	})
+}
+
+// sync makes a pass and returns what it did, errors of the kernel included. When
+// nobody waits for it any more, the loop makes it by itself.
+func (m *Manager) sync(ctx context.Context) (reconcile.Report, error) {
+	r, err := m.engine.Sync(ctx)
+	if err != nil {
+		m.engine.Wake()
+	}
+	return r, internal(err)
+}

@@ -1,0 +1,215 @@
+package manage
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"strings"
+
+	"kvmnet/internal/api"
+	"kvmnet/internal/plan"
+	"kvmnet/internal/reconcile"
+	"kvmnet/internal/spec"
+	"kvmnet/internal/specfile"
+)
+
+// view is everything the answers are made of, read at one time.
+type view struct {
+	world
+	all    *spec.Spec
+	report reconcile.Report
+}
+
+// look reads the store and the host as they are now.
+func (m *Manager) look(ctx context.Context) (*view, error) {
+	r, err := m.engine.Preview(ctx, nil)
+	if err != nil {
+		return nil, internal(err)
+	}
+	s, err := m.engine.Snapshot(ctx)
+	if err != nil {
+		return nil, internal(err)
+	}
+	if s.Last.Failed { // errors of ops, which a preview cannot know
+		for owner, problems := range s.Last.Problems {
+			for _, p := range problems {
+				r.Note(owner, p)
+			}
+		}
+	}
+	w, err := m.world()
+	if err != nil {
+		return nil, internal(err)
+	}
+	return &view{w, w.all(), r}, nil
+}
+
+// Networks implements api.Service.
+func (m *Manager) Networks(ctx context.Context) ([]api.Network, error) {
+	v, err := m.look(ctx)
+	if err != nil {
+		return nil, err
+	}
+	list := []api.Network{}
+	for _, object := range objects(&spec.Spec{Networks: v.all.Networks}) {
+		list = append(list, v.network(strings.TrimPrefix(object, "network/")))
+	}
+	return list, nil
+}
+
+// Network implements api.Service.
+func (m *Manager) Network(ctx context.Context, name string) (api.Network, error) {
+	v, err := m.look(ctx)
+	if err != nil {
+		return api.Network{}, err
+	}
+	if v.all.Networks[name] == nil {
+		return api.Network{}, notFound("network", name)
+	}
+	return v.network(name), nil
+}
+
+func (v *view) network(name string) api.Network {
+	running, defined := v.running.Networks[name], v.defined.Networks[name]
+	n := api.Network{Name: name, Spec: running}
+	n.Status.State, n.Status.Persistent = api.Running, defined != nil
+	if running == nil {
+		n.Spec, n.Status.State = defined, api.Inactive
+		if defined.OnDemand {
+			n.Status.State = api.OnDemand
+		}
+	}
+	n.Status.Autostart = defined != nil && spec.Truth(defined.Autostart) && !defined.OnDemand
+	n.Status.Pending = defined != nil && running != nil && !same(pick(v.running, "network/"+name), pick(v.defined, "network/"+name))
+	n.Status.Bridge = n.Spec.Bridge.Name
+	n.Status.Ports = v.portsOf(name, n.Spec)
+	n.Status.Problems = v.report.Problems["network/"+name]
+	if fault := v.fault("network/" + name); fault != nil {
+		n.Status.Problems = append(slices.Clone(n.Status.Problems), fmt.Sprintf("its definition cannot be read; it goes on as it runs: %v", fault))
+	}
+	return n
+}
+
+// portsOf names the ports of a network, and the interfaces that somebody else
+// plugged into its bridge. A host bridge also carries the host's own.
+func (v *view) portsOf(name string, n *spec.Network) []string {
+	var ports []string
+	for port, p := range v.all.Ports {
+		if p.Network == name {
+			ports = append(ports, port)
+		}
+	}
+	for l := range plan.Of[plan.Link](v.report.Have) {
+		if n.Mode != spec.Bridge && l.Owner() == "" && l.Master == n.Bridge.Name && l.Master != "" {
+			ports = append(ports, l.Name)
+		}
+	}
+	return union(ports, nil)
+}
+
+// Ports implements api.Service: the ports that are defined, then the interfaces
+// that somebody else plugged into the bridge of a network.
+func (m *Manager) Ports(ctx context.Context) ([]api.Port, error) {
+	v, err := m.look(ctx)
+	if err != nil {
+		return nil, err
+	}
+	list := []api.Port{}
+	for _, object := range objects(&spec.Spec{Ports: v.all.Ports}) {
+		list = append(list, v.port(strings.TrimPrefix(object, "port/")))
+	}
+	return append(list, v.adopted()...), nil
+}
+
+func (m *Manager) port(ctx context.Context, name string) (api.Port, error) {
+	v, err := m.look(ctx)
+	if err != nil {
+		return api.Port{}, err
+	}
+	if v.all.Ports[name] == nil { // somebody removed the file meanwhile
+		return api.Port{}, notFound("port", name)
+	}
+	return v.port(name), nil
+}
+
+func (v *view) port(name string) api.Port {
+	p := v.all.Ports[name]
+	l, there := v.report.Have.Link("", p.Interface)
+	_, up := v.report.Have[plan.Up{Link: p.Interface}.Key()]
+	st := api.PortStatus{State: "down", Bridge: l.Master, MTU: l.MTU, Problems: v.report.Problems["port/"+name]}
+	switch {
+	case !there || l.Owner() == "": // or a stranger has the name
+		st.State, st.Bridge, st.MTU = "missing", "", 0
+	case up && l.Master != "":
+		st.State = "up"
+	}
+	if n := v.all.Networks[p.Network]; n != nil {
+		for _, s := range n.Subnets {
+			st.Gateways = append(st.Gateways, s.Address.String())
+		}
+	}
+	return api.Port{Name: name, Spec: p, Status: st}
+}
+
+func (v *view) adopted() []api.Port {
+	bridges := map[string]string{}
+	for name, n := range v.running.Networks {
+		if n.Mode != spec.Bridge { // a host bridge also carries the host's own NICs
+			bridges[n.Bridge.Name] = name
+		}
+	}
+	var list []api.Port
+	for _, o := range v.report.Have.Sorted() {
+		l, ok := o.(plan.Link)
+		network, ours := bridges[l.Master]
+		if ok && ours && l.Owner() == "" {
+			list = append(list, api.Port{Name: l.Name, Spec: &spec.Port{Network: network, Interface: l.Name, Type: spec.PortType(l.Type)},
+				Status: api.PortStatus{State: "adopted", Bridge: l.Master, MTU: l.MTU}})
+		}
+	}
+	return list
+}
+
+// Bridges implements api.Service.
+func (m *Manager) Bridges(ctx context.Context) ([]api.HostBridge, error) {
+	v, err := m.look(ctx)
+	if err != nil {
+		return nil, err
+	}
+	list := []api.HostBridge{}
+	for _, object := range objects(&spec.Spec{Bridges: v.all.Bridges}) {
+		name := strings.TrimPrefix(object, "bridge/")
+		st := api.BridgeStatus{State: "missing", Problems: v.report.Problems[object]}
+		if _, there := v.report.Have.Link("", name); there {
+			st.State = "up"
+		}
+		list = append(list, api.HostBridge{Name: name, Spec: v.all.Bridges[name], Status: st})
+	}
+	return list, nil
+}
+
+// Export implements api.Service.
+func (m *Manager) Export(ctx context.Context, kind, name string) (string, error) {
+	w, err := m.world()
+	if err != nil {
+		return "", internal(err)
+	}
+	all, one := w.all(), &spec.Spec{}
+	switch {
+	case kind == "":
+		one = all
+	case name != "":
+		if one = pick(all, kind+"/"+name); one.Empty() {
+			return "", notFound(kind, name)
+		}
+	case kind == "network":
+		one.Networks = all.Networks
+	case kind == "bridge":
+		one.Bridges = all.Bridges
+	case kind == "port":
+		one.Ports = all.Ports
+	default:
+		return "", invalid(kind + " is not a kind of object; the kinds are network, bridge and port")
+	}
+	return string(specfile.Format(one)), nil
+}

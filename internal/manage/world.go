@@ -1,0 +1,180 @@
+package manage
+
+import (
+	"fmt"
+	"maps"
+	"strings"
+
+	"kvmnet/internal/spec"
+	"kvmnet/internal/store"
+)
+
+// world is what the store holds. A verb takes the world as it is, makes the one
+// that is asked for, and has the difference written and put in force. The objects
+// are shared and never changed; the maps of a clone are its own.
+type world struct {
+	defined    *spec.Spec // definitions
+	running    *spec.Spec // networks that run, as they run, and transient ports
+	unreadable error      // files of definitions that cannot be read
+}
+
+// world reads the store. Run marks are ours alone: when one cannot be read we do
+// not know what runs, and touch nothing.
+func (m *Manager) world() (world, error) {
+	m.storing.Lock()
+	defer m.storing.Unlock()
+	running, err := m.store.Running()
+	if err != nil {
+		return world{}, internal(err)
+	}
+	defined, err := m.store.Defined()
+	if defined == nil {
+		return world{}, internal(err)
+	}
+	return world{defined, running, err}, nil
+}
+
+// unreadable lists the faults that an error of the store is about.
+func unreadable(err error) (list []*store.Unreadable) {
+	if u, ok := err.(*store.Unreadable); ok {
+		return []*store.Unreadable{u}
+	}
+	if several, ok := err.(interface{ Unwrap() []error }); ok {
+		for _, e := range several.Unwrap() {
+			list = append(list, unreadable(e)...)
+		}
+	}
+	return list
+}
+
+// fault tells why the definition of an object, such as network/lab, cannot be
+// read; nil when it can, or there is none.
+func (w world) fault(object string) error {
+	for _, u := range unreadable(w.unreadable) {
+		if u.Owner() == object {
+			return u
+		}
+	}
+	return nil
+}
+
+// legible refuses to go on with an object whose definition cannot be read: what
+// somebody wrote by hand is not written over.
+func (w world) legible(object string) error {
+	if fault := w.fault(object); fault != nil {
+		return conflict("the definition of %s cannot be read; repair or remove the file\n%v", object, fault)
+	}
+	return nil
+}
+
+func (w world) clone() world {
+	c := w
+	c.defined, c.running = &spec.Spec{}, &spec.Spec{}
+	for _, s := range [][2]*spec.Spec{{c.defined, w.defined}, {c.running, w.running}} {
+		*s[0] = spec.Spec{Networks: map[string]*spec.Network{}, Bridges: map[string]*spec.HostBridge{}, Ports: map[string]*spec.Port{}}
+		merge(s[0], s[1])
+	}
+	return c
+}
+
+// merge puts the objects of one spec into the maps of another.
+func merge(into, from *spec.Spec) {
+	maps.Copy(into.Networks, from.Networks)
+	maps.Copy(into.Bridges, from.Bridges)
+	maps.Copy(into.Ports, from.Ports)
+}
+
+// live is what is to be on the host: the networks that run, as they run, and
+// every host bridge and port.
+func (w world) live() *spec.Spec {
+	return (&spec.Spec{Bridges: w.defined.Bridges, Ports: w.defined.Ports}).Merge(w.running)
+}
+
+// all is every object there is: live, and networks as they are defined where they
+// are.
+func (w world) all() *spec.Spec {
+	return w.live().Merge(&spec.Spec{Networks: w.defined.Networks})
+}
+
+// applied returns the world in which the objects are defined and in force: of the
+// networks, those that run already or are to start by themselves. A port that was
+// transient is so no more.
+func (w world) applied(s *spec.Spec) world {
+	after := w.clone()
+	merge(after.defined, s)
+	for name := range s.Ports {
+		delete(after.running.Ports, name)
+	}
+	for name, n := range s.Networks {
+		if _, runs := w.running.Networks[name]; runs || spec.Truth(n.Autostart) && !n.OnDemand {
+			after.running.Networks[name] = n
+		}
+	}
+	after.demand()
+	return after
+}
+
+// demand starts the networks on demand that have a port, and stops those that
+// have none. A port that cannot be read may be on any of them.
+func (w world) demand() {
+	used, sure := map[string]bool{}, true
+	for _, u := range unreadable(w.unreadable) {
+		sure = sure && u.Kind != "ports"
+	}
+	for _, p := range w.live().Ports {
+		used[p.Network] = true
+	}
+	for name, n := range w.defined.Networks {
+		switch running := w.running.Networks[name]; {
+		case !n.OnDemand:
+		case running == nil && used[name]:
+			w.running.Networks[name] = n
+		case running != nil && running.OnDemand && !used[name] && sure:
+			delete(w.running.Networks, name)
+		}
+	}
+}
+
+// definition returns a network as it is defined.
+func (w world) definition(name string) (*spec.Network, error) {
+	if err := w.legible("network/" + name); err != nil {
+		return nil, err
+	}
+	if n := w.defined.Networks[name]; n != nil {
+		return n, nil
+	}
+	if w.running.Networks[name] != nil {
+		return nil, conflict("network %s is transient: it has no definition", name)
+	}
+	return nil, notFound("network", name)
+}
+
+// pick returns a spec with the one object of that name, such as network/lab;
+// empty when there is none.
+func pick(s *spec.Spec, object string) *spec.Spec {
+	kind, name, _ := strings.Cut(object, "/")
+	one := &spec.Spec{}
+	switch n, b, p := s.Networks[name], s.Bridges[name], s.Ports[name]; {
+	case kind == "network" && n != nil:
+		one.Networks = map[string]*spec.Network{name: n}
+	case kind == "bridge" && b != nil:
+		one.Bridges = map[string]*spec.HostBridge{name: b}
+	case kind == "port" && p != nil:
+		one.Ports = map[string]*spec.Port{name: p}
+	}
+	return one
+}
+
+// users names the networks that use a host bridge, as they are defined or as they
+// run: those of mode bridge on it, and those that may leave by it only.
+func (w world) users(bridge string) []string {
+	var names []string
+	for _, s := range []*spec.Spec{w.defined, w.running} {
+		for name, n := range s.Networks {
+			if n.Mode == spec.Bridge && n.Bridge.Name == bridge || n.Uplink == bridge {
+				names = append(names, fmt.Sprintf("network %s", name))
+			}
+		}
+	}
+	return union(names, nil)
+}
