@@ -104,7 +104,7 @@ type ApplyResult struct {
 // Change is a change of a definition.
 type Change struct {
 	Object string `json:"object"` // network/lab
-	Verb   string `json:"verb"`   // created, changed, started, unchanged
+	Verb   string `json:"verb"`   // created, changed, started, stopped, deleted, unchanged
 }
 
 // Problem is one fault of the input, placed in the user's file when it came from

@@ -44,6 +44,7 @@ type keeper interface {
 	Undefine(kind, name string) error
 	Stop(kind, name string) error
 	FirstSinceBoot() (bool, error)
+	Booted() error
 }
 
 // Options are what a Manager needs; all are required.
@@ -98,7 +99,11 @@ func (m *Manager) Boot() error {
 		}
 	}
 	after.demand()
-	return errors.Join(before.unreadable, after.spare(before), m.commit(m.changes(before, after)))
+	told := errors.Join(before.unreadable, after.spare(before))
+	if err := m.commit(m.changes(before, after)); err != nil {
+		return errors.Join(told, err)
+	}
+	return errors.Join(told, m.store.Booted()) // last: whatever stops us before, the next start tries again
 }
 
 // spare takes out the networks that would start now and break a rule: nobody

@@ -32,11 +32,12 @@ func (e *Engine) pass(ctx context.Context) (Report, error) {
 // look observes the host and compares it with what live wants, or, when nil,
 // with what is to run now.
 func (e *Engine) look(ctx context.Context, live *spec.Spec) (Report, plan.State, error) {
-	var unreadable error
+	now, unreadable := e.o.Live()
 	if live == nil {
-		if live, unreadable = e.o.Live(); live == nil {
-			return Report{}, nil, unreadable
-		}
+		live = now
+	}
+	if live == nil {
+		return Report{}, nil, unreadable
 	}
 	have, err := e.o.Host.Observe(ctx)
 	if err != nil {

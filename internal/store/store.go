@@ -67,18 +67,23 @@ func (s *Store) Undefine(kind, name string) error { return s.defined.remove(kind
 // Stop forgets that an object runs.
 func (s *Store) Stop(kind, name string) error { return s.running.remove(kind, name) }
 
-// FirstSinceBoot reports whether this is the first call since the machine
-// booted, and remembers that it was made.
+// FirstSinceBoot reports whether no Booted was called since the machine booted.
 func (s *Store) FirstSinceBoot() (bool, error) {
-	f, err := os.OpenFile(filepath.Join(s.dirs.Runtime, "booted"), os.O_CREATE|os.O_EXCL|os.O_WRONLY, 0o644)
-	if errors.Is(err, os.ErrExist) {
-		return false, nil
+	_, err := os.Stat(s.bootedPath())
+	if errors.Is(err, os.ErrNotExist) {
+		return true, nil
 	}
 	if err != nil {
-		return false, fmt.Errorf("remember boot: %w", err)
+		return false, fmt.Errorf("ask for the boot: %w", err)
 	}
-	return true, f.Close()
+	return false, nil
 }
+
+// Booted remembers, until the next boot, that everything to start by itself was
+// started.
+func (s *Store) Booted() error { return replace(s.bootedPath(), nil) }
+
+func (s *Store) bootedPath() string { return filepath.Join(s.dirs.Runtime, "booted") }
 
 // Borrowed returns the record of host settings as they were before ours.
 func (s *Store) Borrowed() (map[string]string, error) {
