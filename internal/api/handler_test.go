@@ -123,7 +123,7 @@ func FuzzHandler(f *testing.F) {
 	f.Fuzz(func(t *testing.T, method, path, body string) {
 		r, err := http.NewRequest(method, "http://kvmnet/v1/"+path, strings.NewReader(body))
 		if err != nil || r.URL.Path == "/v1/events" {
-			t.Skip()
+			t.Skip("no request, or one that ends with its listener only")
 		}
 		w := httptest.NewRecorder()
 		Handler(newFake()).ServeHTTP(w, r)

@@ -247,7 +247,7 @@ func TestRecordIsWrittenBeforeAndStruckAfter(t *testing.T) {
 		r := newRig(t)
 		synctest.Wait()
 		if len(r.journal) == 0 || r.journal[0] != "record map[net/ipv4/conf/eth0/forwarding:0]" {
-			t.Fatalf("first of all: %q", r.journal[:1])
+			t.Fatalf("first of all: %q", r.journal)
 		}
 		r.change(t, func() { r.journal, r.live = nil, &spec.Spec{} })
 		if _, err := r.Sync(t.Context()); err != nil {
