@@ -48,14 +48,14 @@ func checkHostPart(p netip.Prefix, a netip.Addr) error {
 		return nil
 	case a == p.Masked().Addr():
 		return fmt.Errorf("%s is the network address of %s", a, p.Masked())
-	case a.Is4() && a == lastAddr(p):
+	case a.Is4() && a == LastAddr(p):
 		return fmt.Errorf("%s is the broadcast address of %s", a, p.Masked())
 	}
 	return nil
 }
 
-// lastAddr returns the highest address of a prefix.
-func lastAddr(p netip.Prefix) netip.Addr {
+// LastAddr returns the highest address of a prefix.
+func LastAddr(p netip.Prefix) netip.Addr {
 	b := p.Addr().AsSlice()
 	for i := p.Bits(); i < len(b)*8; i++ {
 		b[i/8] |= 0x80 >> (i % 8)
@@ -70,4 +70,17 @@ func family(a netip.Addr) string {
 		return "IPv4"
 	}
 	return "IPv6"
+}
+
+// GuestAddresses are the addresses of a prefix that hosts can have: all but the
+// network and the broadcast address, where there are such.
+func GuestAddresses(p netip.Prefix) AddrRange {
+	r := AddrRange{p.Masked().Addr(), LastAddr(p)}
+	if checkHostPart(p, r.From) != nil {
+		r.From = r.From.Next()
+	}
+	if checkHostPart(p, r.To) != nil {
+		r.To = r.To.Prev()
+	}
+	return r
 }

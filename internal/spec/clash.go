@@ -137,7 +137,7 @@ func (c *checker) macs() {
 		c.clash(list, fmt.Sprintf("the MAC %s", mac))
 	}
 	for name, n := range sorted(c.spec.Networks) {
-		n.eachReservation(Field("networks", name), func(path string, _ Subnet, r Reservation) {
+		n.eachReservation(Field("networks", name), func(path, _ string, _ Subnet, r Reservation) {
 			if who, ok := bridges[r.MAC]; ok {
 				c.add(Field(path, "mac"), "", "%s is the MAC of the bridge of %s", r.MAC, who)
 			}

@@ -1,7 +1,6 @@
 package spec
 
 import (
-	"maps"
 	"net/netip"
 	"slices"
 )
@@ -10,23 +9,74 @@ import (
 // infinite (RFC 2131 section 3.3).
 const longestLease = Seconds(1<<32 - 2)
 
+// networkDHCP checks what holds for the DHCP of all subnets of a network.
+func (c *checker) networkDHCP(path string, n *Network) {
+	d := n.DHCP
+	if d == nil {
+		return
+	}
+	c.leaseTime(Field(path, "leaseTime"), d.LeaseTime)
+	c.limit(Field(path, "perPort"), d.PerPort, "addresses")
+	c.limit(Field(path, "rate"), d.Rate, "requests")
+	c.networkOptions(Field(path, "options"), n)
+	c.boot(Field(path, "boot"), d.Boot)
+}
+
+// leaseTime checks a lease time, which may also stand behind a range.
+func (c *checker) leaseTime(path string, d Seconds) {
+	if d != Infinite && (d < 0 || d > longestLease) {
+		c.add(path, "write infinite for a lease without end", "the lease time %s is outside 1s to %s", d, longestLease)
+	}
+}
+
+// limit checks a number of which -1 is any and 0 the default.
+func (c *checker) limit(path string, n int, what string) {
+	if n < -1 {
+		c.add(path, "write -1 for no limit", "%d is not a number of %s", n, what)
+	}
+}
+
 // dhcp checks the DHCP settings of a subnet whose address is valid.
 func (c *checker) dhcp(path string, s Subnet) {
-	if d := s.DHCP.LeaseTime; d != Infinite && (d < 0 || d > longestLease) {
-		c.add(Field(path, "leaseTime"), "write infinite for a lease without end", "the lease time %s is outside 1s to %s", d, longestLease)
-	}
+	c.leaseTime(Field(path, "leaseTime"), s.DHCP.LeaseTime)
+	c.options(Field(path, "options"), s.Address.Addr().Is6(), s.DHCP.Options)
+	c.boot(Field(path, "boot"), s.DHCP.Boot)
+	c.relays(Field(path, "relays"), s)
 	if Truth(s.DHCP.Enabled) && s.Address.IsSingleIP() {
 		c.add(path, "", "%s has no room for guests", s.Address)
 		return
+	}
+	if s.DHCP.Static && len(s.DHCP.Ranges) > 0 {
+		c.add(Field(path, "static"), "remove static, or the ranges", "with static only reserved addresses are given, but there are ranges")
 	}
 	c.ranges(Field(path, "ranges"), s)
 	c.hosts(Field(path, "hosts"), s)
 }
 
+// relays checks the addresses of relay agents.
+func (c *checker) relays(path string, s Subnet) {
+	if !c.few(path, len(s.DHCP.Relays), maxAddresses) {
+		return
+	}
+	for i, a := range s.DHCP.Relays {
+		p := Index(path, i)
+		switch {
+		case c.addError(p, "", checkUnicast(a)):
+		case a.Is4() != s.Address.Addr().Is4():
+			c.add(p, "", "%s is %s, but the subnet %s is %s", a, family(a), s.Address.Masked(), family(s.Address.Addr()))
+		case a == s.Address.Addr():
+			c.add(p, "remove it", "%s is the network's own gateway address", a)
+		case slices.Contains(s.DHCP.Relays[:i], a):
+			c.add(p, "remove it", "%s is listed twice", a)
+		}
+	}
+}
+
 func (c *checker) ranges(path string, s Subnet) {
 	var sound []int
 	for i, r := range s.DHCP.Ranges {
-		if c.addrRange(Index(path, i), r, s.Address) {
+		c.leaseTime(Index(path, i), r.LeaseTime)
+		if c.addrRange(Index(path, i), r.AddrRange, s.Address) {
 			sound = append(sound, i)
 		}
 	}
@@ -35,7 +85,7 @@ func (c *checker) ranges(path string, s Subnet) {
 	for k := 1; k < len(sound); k++ {
 		before, after := sound[k-1], sound[k]
 		if ranges[before].Contains(ranges[after].From) {
-			c.add(Index(path, max(before, after)), "", "%s overlaps %s", ranges[max(before, after)], ranges[min(before, after)])
+			c.add(Index(path, max(before, after)), "", "%s overlaps %s", ranges[max(before, after)].AddrRange, ranges[min(before, after)].AddrRange)
 			if ranges[before].Contains(ranges[after].To) {
 				sound[k] = before // the longer one goes on
 			}
@@ -65,46 +115,4 @@ func (c *checker) addrRange(path string, r AddrRange, gateway netip.Prefix) bool
 		return true
 	}
 	return false
-}
-
-// hosts checks the reservations of a subnet.
-func (c *checker) hosts(path string, s Subnet) {
-	ips, macs, ids := map[netip.Addr]string{}, map[MAC]string{}, map[string]string{}
-	for _, name := range slices.Sorted(maps.Keys(s.DHCP.Hosts)) {
-		p, r := Field(path, name), s.DHCP.Hosts[name]
-		c.addError(p, "", checkHostName(name))
-		c.reservation(p, r, s.Address)
-		once(c, Field(p, "ip"), ips, r.IP, r.IP.IsValid(), name)
-		once(c, Field(p, "mac"), macs, r.MAC, !r.MAC.IsZero(), name)
-		once(c, Field(p, "clientID"), ids, r.ClientID, r.ClientID != "", name)
-	}
-}
-
-// once reports a value that an earlier reservation already has.
-func once[T comparable](c *checker, path string, users map[T]string, value T, set bool, name string) {
-	if first, ok := users[value]; ok && set {
-		c.add(path, "", "%v is already reserved for %q", value, first)
-		return
-	}
-	users[value] = name
-}
-
-func (c *checker) reservation(path string, r Reservation, gateway netip.Prefix) {
-	if r.MAC.IsZero() && r.ClientID == "" {
-		c.add(Field(path, "mac"), "add mac or clientID", "the reservation does not say for whom it is")
-	}
-	if r.MAC.IsMulticast() {
-		c.add(Field(path, "mac"), "", "%s is a multicast address, no guest can have it", r.MAC)
-	}
-	c.addError(Field(path, "clientID"), "", checkLine(r.ClientID))
-	ip, subnet := Field(path, "ip"), gateway.Masked()
-	switch {
-	case c.addError(ip, "", checkUnicast(r.IP)):
-	case !subnet.Contains(r.IP):
-		c.add(ip, "", "%s is not inside the subnet %s", r.IP, subnet)
-	case r.IP == gateway.Addr():
-		c.add(ip, "", "%s is the network's own gateway address", r.IP)
-	default:
-		c.addError(ip, "", checkHostPart(gateway, r.IP))
-	}
 }

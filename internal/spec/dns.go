@@ -4,6 +4,14 @@ import (
 	"maps"
 	"net/netip"
 	"slices"
+	"strings"
+)
+
+// Limits of the DNS service.
+const (
+	longestTTL  Seconds = 1<<31 - 1 // RFC 2181 section 8
+	longestText         = 4096      // bytes of a TXT record, far beyond any use
+	largestDNS          = 1_000_000 // answers in the cache
 )
 
 // dns checks the DNS settings of a network.
@@ -13,16 +21,68 @@ func (c *checker) dns(path string, n *Network) {
 		return
 	}
 	if d.Domain != "" {
-		c.addError(Field(path, "domain"), "", checkHostName(d.Domain))
+		c.addError(Field(path, "domain"), "", CheckHostName(d.Domain))
 	} else if d.LocalOnly {
 		c.add(Field(path, "localOnly"), "add domain", "localOnly needs a domain that is local")
 	}
-	for _, name := range slices.Sorted(maps.Keys(d.Hosts)) {
-		p := Field(Field(path, "hosts"), name)
-		c.addError(p, "", checkHostName(name))
-		c.addError(p, "", checkAnswer(d.Hosts[name]))
+	c.dnsHosts(Field(path, "hosts"), d)
+	c.dnsTexts(Field(path, "txt"), d)
+	c.cnames(Field(path, "cnames"), n)
+	for i, r := range d.SRV {
+		c.srv(Index(Field(path, "srv"), i), r)
 	}
-	c.forwarders(Field(path, "forwarders"), n)
+	for i, r := range d.MX {
+		c.mx(Index(Field(path, "mx"), i), r, d.Domain)
+	}
+	c.resolvers(Field(path, "forwarders"), d.Forwarders, n)
+	c.domains(Field(path, "domains"), n)
+	if d.TTL < 0 || d.TTL > longestTTL {
+		c.add(Field(path, "ttl"), "", "the time to live %s is outside 1s to %s", d.TTL, longestTTL)
+	}
+	if d.Cache < -1 || d.Cache > largestDNS {
+		c.add(Field(path, "cache"), "write -1 for no cache", "%d answers are outside 1 to %d", d.Cache, largestDNS)
+	}
+	c.limit(Field(path, "rate"), d.Rate, "queries")
+}
+
+func (c *checker) dnsHosts(path string, d *DNS) {
+	first := map[string]string{}
+	for _, name := range slices.Sorted(maps.Keys(d.Hosts)) {
+		p := Field(path, name)
+		c.recordName(p, name, d, first)
+		list, err := d.Hosts[name].List()
+		if c.addError(p, "", err) || !c.few(p, len(list), maxAddresses) {
+			continue
+		}
+		for i, a := range list {
+			if !c.addError(p, "", checkAnswer(a)) && slices.Contains(list[:i], a) {
+				c.add(p, "remove one of them", "%s is listed twice", a)
+			}
+		}
+	}
+}
+
+// recordName checks the name of a record and that it is not written in two ways.
+func (c *checker) recordName(path, name string, d *DNS, first map[string]string) {
+	if c.addError(path, "", checkRecordName(name)) {
+		return
+	}
+	if other, twice := first[d.Key(name)]; twice {
+		c.add(path, "write all its records with one of them", "%q and %q are one name", other, name)
+	}
+	first[d.Key(name)] = name
+}
+
+func (c *checker) dnsTexts(path string, d *DNS) {
+	first := map[string]string{}
+	for _, name := range slices.Sorted(maps.Keys(d.TXT)) {
+		p := Field(path, name)
+		c.recordName(p, name, d, first)
+		if n := len(d.TXT[name]); n > longestText {
+			c.add(p, "", "the text has %d bytes, at most %d are allowed", n, longestText)
+		}
+		c.addError(p, "", checkLine(d.TXT[name]))
+	}
 }
 
 // checkAnswer accepts what a name may stand for: any address but those with a
@@ -37,20 +97,42 @@ func checkAnswer(a netip.Addr) error {
 	return checkUnicast(a)
 }
 
-func (c *checker) forwarders(path string, n *Network) {
-	first := map[netip.Addr]bool{}
-	for i, a := range n.DNS.Forwarders {
-		p := Index(path, i)
-		own := slices.ContainsFunc(n.Subnets, func(s Subnet) bool { return a.IsValid() && s.Address.Addr() == a })
+// domains checks the resolvers of single domains.
+func (c *checker) domains(path string, n *Network) {
+	first := map[string]string{}
+	for _, name := range slices.Sorted(maps.Keys(n.DNS.Domains)) {
+		p, lower := Field(path, name), strings.ToLower(name)
+		c.addError(p, "", CheckHostName(name))
+		if other, twice := first[lower]; twice {
+			c.add(p, "remove one of them", "%q and %q are one domain", other, name)
+		}
+		if first[lower] = name; n.DNS.LocalOnly && lower == strings.ToLower(n.DNS.Domain) {
+			c.add(p, "remove localOnly, or this", "with localOnly names of the network's own domain are not asked elsewhere")
+		}
+		c.resolvers(p, n.DNS.Domains[name], n)
+	}
+}
+
+// resolvers checks a list of servers. One may be the host's own, on a loopback
+// address.
+func (c *checker) resolvers(path string, list []Resolver, n *Network) {
+	first := map[Resolver]bool{}
+	for i, r := range list {
+		p, a := Index(path, i), r.AddrPort().Addr()
 		switch {
-		case first[a]:
-			c.add(p, "remove it", "%s is listed twice", a)
-		case own:
+		case first[r]:
+			c.add(p, "remove it", "%s is listed twice", r)
+		case n.gatewayOf(a) && r.AddrPort().Port() == 53:
 			c.add(p, "name a server elsewhere", "%s is the network's own gateway, queries would run in a circle", a)
-		case a.IsLoopback() && !a.Is4In6() && a.Zone() == "": // the host's own resolver
+		case a.IsLoopback() && !a.Is4In6() && a.Zone() == "":
 		default:
 			c.addError(p, "", checkUnicast(a))
 		}
-		first[a] = true
+		first[r] = true
 	}
+}
+
+// gatewayOf reports whether an address is one that the host holds on the network.
+func (n *Network) gatewayOf(a netip.Addr) bool {
+	return slices.ContainsFunc(n.Subnets, func(s Subnet) bool { return a.IsValid() && s.Address.Addr() == a })
 }

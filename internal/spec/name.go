@@ -60,9 +60,9 @@ func CheckName(name string) error {
 	return nil
 }
 
-// checkHostName applies RFC 1123 section 2.1 to a host or domain name without
+// CheckHostName applies RFC 1123 section 2.1 to a host or domain name without
 // its final dot. Underscores are let through: guests are named with them.
-func checkHostName(name string) error {
+func CheckHostName(name string) error {
 	if len(name) > 253 {
 		return fmt.Errorf("the host name has %d characters, at most 253 are allowed", len(name))
 	}

@@ -28,6 +28,8 @@ func (c *checker) network(path, name string, n *Network) {
 	}
 	c.subnets(Field(path, "subnets"), n.Subnets)
 	c.routes(Field(path, "routes"), n)
+	c.networkDHCP(Field(path, "dhcp"), n)
+	c.advertisements(path, n)
 	c.dns(Field(path, "dns"), n)
 }
 
@@ -46,12 +48,16 @@ func (c *checker) mode(path string, m Mode) {
 	case m == "":
 		c.add(path, "write mode: "+orList(Modes), "the mode is missing")
 	case !slices.Contains(Modes, m):
-		hint := "the modes are " + orList(Modes)
-		if near := Nearest(string(m), texts(Modes)); near != "" {
-			hint = "did you mean " + near + "?"
-		}
-		c.add(path, hint, "%q is not a mode", string(m))
+		c.add(path, oneOf(string(m), "modes", texts(Modes)), "%q is not a mode", string(m))
 	}
+}
+
+// oneOf is the hint for a word that is none of those there are.
+func oneOf(word, what string, words []string) string {
+	if near := Nearest(word, words); near != "" {
+		return "did you mean " + near + "?"
+	}
+	return "the " + what + " are " + orList(words)
 }
 
 func texts[T ~string](list []T) []string {
@@ -84,6 +90,8 @@ func (c *checker) onHostBridge(path string, n *Network) {
 	refuse(Field(path, "subnets"), len(n.Subnets) > 0)
 	refuse(Field(path, "routes"), len(n.Routes) > 0)
 	refuse(Field(path, "nat"), n.NAT != nil)
+	refuse(Field(path, "dhcp"), n.DHCP != nil)
+	refuse(Field(path, "ra"), n.RA != nil)
 	refuse(Field(path, "dns"), n.DNS != nil)
 }
 

@@ -85,15 +85,16 @@ func (c *checker) portAddress(path string, a netip.Addr, n *Network) {
 	c.guestAddress(path, a, n.Subnets)
 }
 
+// guest is an address on a network.
+type guest struct {
+	network string
+	ip      netip.Addr
+}
+
 // guestAddresses reports ports of one network that claim the same address, and
 // ports and reservations that contradict each other.
 func (c *checker) guestAddresses() {
-	type guest struct {
-		network string
-		ip      netip.Addr
-	}
-	users := map[guest][]string{}
-	byMAC := map[MAC]string{}
+	users, byMAC := map[guest][]string{}, map[MAC]string{}
 	for name, p := range sorted(c.spec.Ports) {
 		for _, a := range p.Addresses[:min(len(p.Addresses), maxAddresses)] {
 			g := guest{p.Network, a}
@@ -113,18 +114,35 @@ func (c *checker) guestAddresses() {
 		}
 	}
 	for name, n := range sorted(c.spec.Networks) {
-		n.eachReservation(Field("networks", name), func(path string, s Subnet, r Reservation) {
-			ip := Field(path, "ip")
-			for _, port := range slices.Compact(users[guest{name, r.IP}]) {
-				if mac := c.spec.Ports[port].MAC; !mac.IsZero() && !r.MAC.IsZero() && mac != r.MAC {
-					c.add(ip, "", "%s is the address of port %q, whose MAC is %s", r.IP, port, mac)
-				}
-			}
-			port := c.spec.Ports[byMAC[r.MAC]]
-			if port != nil && port.Network == name && port.contradicts(s.Address, r.IP) {
-				c.add(ip, "reserve the address the port has", "%s is not an address of port %q, whose MAC is %s", r.IP, byMAC[r.MAC], r.MAC)
-			}
+		n.eachReservation(Field("networks", name), func(path, host string, s Subnet, r Reservation) {
+			c.reservedFor(Field(path, "ip"), host, r, users[guest{name, r.IP}])
+			c.reservedElsewhere(Field(path, "ip"), name, host, s, r, byMAC)
 		})
+	}
+}
+
+// reservedFor reports an address that is reserved for one and is another port's.
+func (c *checker) reservedFor(path, host string, r Reservation, ports []string) {
+	for _, port := range slices.Compact(ports) {
+		mac := c.spec.Ports[port].MAC
+		switch {
+		case !mac.IsZero() && !r.MAC.IsZero() && mac != r.MAC:
+			c.add(path, "", "%s is the address of port %q, whose MAC is %s", r.IP, port, mac)
+		case r.ByName() && port != host:
+			c.add(path, "", "%s is the address of port %q", r.IP, port)
+		}
+	}
+}
+
+// reservedElsewhere reports a reservation for a port that has another address.
+func (c *checker) reservedElsewhere(path, network, host string, s Subnet, r Reservation, byMAC map[MAC]string) {
+	name, which := byMAC[r.MAC], ", whose MAC is "+r.MAC.String()
+	if r.ByName() {
+		name, which = host, ""
+	}
+	port := c.spec.Ports[name]
+	if port != nil && port.Network == network && port.contradicts(s.Address, r.IP) {
+		c.add(path, "reserve the address the port has", "%s is not an address of port %q%s", r.IP, name, which)
 	}
 }
 
@@ -134,15 +152,15 @@ func (p *Port) contradicts(subnet netip.Prefix, ip netip.Addr) bool {
 	return !slices.Contains(p.Addresses, ip) && slices.ContainsFunc(p.Addresses, subnet.Contains)
 }
 
-// eachReservation calls f for every reservation with its path.
-func (n *Network) eachReservation(path string, f func(path string, s Subnet, r Reservation)) {
+// eachReservation calls f for every reservation with its path and name.
+func (n *Network) eachReservation(path string, f func(path, host string, s Subnet, r Reservation)) {
 	for i, s := range n.Subnets {
 		if s.DHCP == nil {
 			continue
 		}
 		hosts := Field(Field(Index(Field(path, "subnets"), i), "dhcp"), "hosts")
 		for _, name := range slices.Sorted(maps.Keys(s.DHCP.Hosts)) {
-			f(Field(hosts, name), s, s.DHCP.Hosts[name])
+			f(Field(hosts, name), name, s, s.DHCP.Hosts[name])
 		}
 	}
 }

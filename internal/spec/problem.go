@@ -2,6 +2,7 @@ package spec
 
 import (
 	"cmp"
+	"errors"
 	"fmt"
 	"slices"
 )
@@ -50,9 +51,14 @@ func (c *checker) add(path, hint, format string, args ...any) {
 	c.problems = append(c.problems, Problem{path, fmt.Sprintf(format, args...), hint})
 }
 
-// addError reports an error as a problem and tells whether there was one.
+// addError reports an error as a problem, with its own hint if it has one, and
+// tells whether there was one.
 func (c *checker) addError(path, hint string, err error) bool {
-	if err != nil {
+	var a advice
+	switch {
+	case errors.As(err, &a):
+		c.add(path, a.hint, "%s", a.message)
+	case err != nil:
 		c.add(path, hint, "%v", err)
 	}
 	return err != nil

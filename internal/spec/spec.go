@@ -44,7 +44,9 @@ type Network struct {
 	Subnets     []Subnet          `yaml:"subnets,omitempty" json:"subnets,omitempty"`     // none in bridge mode
 	Routes      []StaticRoute     `yaml:"routes,omitempty" json:"routes,omitempty"`       // host routes to prefixes behind a guest
 	NAT         *NATSettings      `yaml:"nat,omitempty" json:"nat,omitempty"`             // mode nat only
-	DNS         *DNS              `yaml:"dns,omitempty" json:"dns,omitempty"`             // carried for the DNS service
+	DHCP        *NetworkDHCP      `yaml:"dhcp,omitempty" json:"dhcp,omitempty"`           // what holds for the DHCP of all its subnets
+	RA          *RA               `yaml:"ra,omitempty" json:"ra,omitempty"`               // router advertisements; nil = the defaults
+	DNS         *DNS              `yaml:"dns,omitempty" json:"dns,omitempty"`             // nil = the defaults
 	Autostart   *bool             `yaml:"autostart,omitempty" json:"autostart,omitempty"` // nil = true
 	OnDemand    bool              `yaml:"onDemand,omitempty" json:"onDemand,omitempty"`   // runs only while it has a port
 }
@@ -61,32 +63,9 @@ type BridgeSettings struct {
 
 // Subnet is an address and prefix the host holds on the network.
 type Subnet struct {
-	Address netip.Prefix `yaml:"address" json:"address"` // gateway address and prefix, 192.168.100.1/24
+	Address netip.Prefix `yaml:"address" json:"address"`                 // gateway address and prefix, 192.168.100.1/24
+	SLAAC   *bool        `yaml:"slaac,omitempty" json:"slaac,omitempty"` // IPv6: guests may make addresses of their own; nil = true for a /64 without DHCPv6 ranges
 	DHCP    *DHCP        `yaml:"dhcp,omitempty" json:"dhcp,omitempty"`
-}
-
-// DHCP are the settings of the DHCP service on one subnet.
-type DHCP struct {
-	Enabled   *bool                  `yaml:"enabled,omitempty" json:"enabled,omitempty"` // nil = true
-	Ranges    []AddrRange            `yaml:"ranges,omitempty" json:"ranges,omitempty"`
-	Hosts     map[string]Reservation `yaml:"hosts,omitempty" json:"hosts,omitempty"`         // by guest name
-	LeaseTime Seconds                `yaml:"leaseTime,omitempty" json:"leaseTime,omitempty"` // 0 = 1h
-}
-
-// Reservation binds an address to a guest's MAC, client id or DUID.
-type Reservation struct {
-	MAC      MAC        `yaml:"mac,omitempty" json:"mac,omitzero"`
-	ClientID string     `yaml:"clientID,omitempty" json:"clientID,omitempty"`
-	IP       netip.Addr `yaml:"ip" json:"ip"`
-}
-
-// DNS are the settings of the DNS service of a network.
-type DNS struct {
-	Enabled    *bool                 `yaml:"enabled,omitempty" json:"enabled,omitempty"` // nil = true
-	Domain     string                `yaml:"domain,omitempty" json:"domain,omitempty"`
-	LocalOnly  bool                  `yaml:"localOnly,omitempty" json:"localOnly,omitempty"`
-	Hosts      map[string]netip.Addr `yaml:"hosts,omitempty" json:"hosts,omitempty"`
-	Forwarders []netip.Addr          `yaml:"forwarders,omitempty" json:"forwarders,omitempty"`
 }
 
 // NATSettings refine mode nat.

@@ -19,8 +19,16 @@ func mac(s string) MAC {
 	return m
 }
 
-func addrRange(s string) AddrRange {
-	r, err := ParseAddrRange(s)
+func addrRange(s string) LeaseRange {
+	r, err := ParseLeaseRange(s)
+	if err != nil {
+		panic(err)
+	}
+	return r
+}
+
+func resolver(s string) Resolver {
+	r, err := ParseResolver(s)
 	if err != nil {
 		panic(err)
 	}
@@ -33,7 +41,7 @@ func valid() *Spec {
 		Networks: map[string]*Network{
 			"lab": {Mode: NAT, Subnets: []Subnet{
 				{Address: prefix("10.0.0.1/24"), DHCP: &DHCP{
-					Ranges: []AddrRange{addrRange("10.0.0.10-10.0.0.99")},
+					Ranges: []LeaseRange{addrRange("10.0.0.10-10.0.0.99")},
 					Hosts:  map[string]Reservation{"vm1": {MAC: mac("52:54:00:00:00:01"), IP: addr("10.0.0.20")}},
 				}},
 				{Address: prefix("fd00::1/64")},
@@ -112,8 +120,8 @@ func TestWhatIsAllowed(t *testing.T) {
 		"STP with a delay":              {change: lab(func(n *Network) { n.Bridge.STP, n.Bridge.ForwardDelay = true, 2 })},
 		"smallest MTU with IPv6":        {change: lab(func(n *Network) { n.Bridge.MTU = 1280 })},
 		"blocked name, local resolver": {change: lab(func(n *Network) {
-			n.DNS.Hosts = map[string]netip.Addr{"x_y.lab": addr("::")}
-			n.DNS.Forwarders = []netip.Addr{addr("127.0.0.53")}
+			n.DNS.Hosts = map[string]Addresses{"x_y.lab": "::"}
+			n.DNS.Forwarders = []Resolver{resolver("127.0.0.53")}
 		})},
 		"network in bridge mode twice": {change: func(s *Spec) { s.Networks["lan2"] = &Network{Mode: Bridge, Bridge: BridgeSettings{Name: "br0"}} }},
 		"bridge that is not declared":  {change: func(s *Spec) { s.Networks["lan"].Bridge.Name = "br1" }},
@@ -165,19 +173,18 @@ func TestSubnetRules(t *testing.T) {
 		"equal prefixes": {subnet(1, func(s *Subnet) { s.Address = prefix("10.0.0.2/24") }),
 			"networks.lab.subnets[0].address: 10.0.0.1/24 overlaps 10.0.0.2/24 of the same network (give one of them another prefix)\n" +
 				"networks.lab.subnets[1].address: 10.0.0.2/24 overlaps 10.0.0.1/24 of the same network (give one of them another prefix)"},
-		"range without addresses": {subnet(0, func(s *Subnet) { s.DHCP.Ranges[0] = AddrRange{} }),
+		"range without addresses": {subnet(0, func(s *Subnet) { s.DHCP.Ranges[0] = LeaseRange{} }),
 			"networks.lab.subnets[0].dhcp.ranges[0]: the range is missing an address"},
-		"range out of order": {subnet(0, func(s *Subnet) { s.DHCP.Ranges[0] = AddrRange{addr("10.0.0.9"), addr("10.0.0.8")} }),
+		"range out of order": {subnet(0, func(s *Subnet) { s.DHCP.Ranges[0].AddrRange = AddrRange{addr("10.0.0.9"), addr("10.0.0.8")} }),
 			"networks.lab.subnets[0].dhcp.ranges[0]: the range 10.0.0.9-10.0.0.8 is not in order"},
 		"range in a range": {subnet(0, func(s *Subnet) {
-			s.DHCP.Ranges = []AddrRange{addrRange("10.0.0.10-10.0.0.90"), addrRange("10.0.0.20"), addrRange("10.0.0.80-10.0.0.95")}
+			s.DHCP.Ranges = []LeaseRange{addrRange("10.0.0.10-10.0.0.90"), addrRange("10.0.0.20"), addrRange("10.0.0.80-10.0.0.95")}
 		}), "networks.lab.subnets[0].dhcp.ranges[1]: 10.0.0.20-10.0.0.20 overlaps 10.0.0.10-10.0.0.90\n" +
 			"networks.lab.subnets[0].dhcp.ranges[2]: 10.0.0.80-10.0.0.95 overlaps 10.0.0.10-10.0.0.90"},
 		"lease time": {subnet(0, func(s *Subnet) { s.DHCP.LeaseTime = -2 }),
 			"networks.lab.subnets[0].dhcp.leaseTime: the lease time -2s is outside 1s to 4294967294s (write infinite for a lease without end)"},
-		"reservation for nobody": {subnet(0, func(s *Subnet) { s.DHCP.Hosts = map[string]Reservation{"x": {}} }),
-			"networks.lab.subnets[0].dhcp.hosts.x.ip: the address is missing\n" +
-				"networks.lab.subnets[0].dhcp.hosts.x.mac: the reservation does not say for whom it is (add mac or clientID)"},
+		"reservation of nothing": {subnet(0, func(s *Subnet) { s.DHCP.Hosts = map[string]Reservation{"x": {}} }),
+			"networks.lab.subnets[0].dhcp.hosts.x.ip: the address is missing"},
 		"route with a zone": {lab(func(n *Network) { n.Routes = []StaticRoute{{To: prefix("fd01::/64"), Via: addr("fd00::2%eth0")}} }),
 			"networks.lab.routes[0].via: fd00::2%eth0 has a zone, write fd00::2"},
 		"same route in two networks": {func(s *Spec) {
@@ -238,7 +245,7 @@ func TestNames(t *testing.T) {
 	}{
 		{"interface", CheckInterfaceName, []string{"a", "br0.10", "vm@1", "fifteen-letters"}, []string{"", ".", "..", "lo", "all", "default", "sixteen--letters", "a/b", "a:b", "a b", "a\tb", "é", "a%d", "a*", "-a", `a"b`}},
 		{"object", CheckName, []string{"a", "0", "lab.1_x-y,z", strings.Repeat("a", 50)}, []string{"", "-a", ".a", "a b", "é", "a/b", strings.Repeat("a", 51)}},
-		{"host", checkHostName, []string{"a", "vm_1.lab", "1.2.3.4", long[:63]}, []string{"", ".", "a.", "a..b", "-a", "a-", "a b", "é", long, strings.Repeat("aaa.", 64) + "a"}},
+		{"host", CheckHostName, []string{"a", "vm_1.lab", "1.2.3.4", long[:63]}, []string{"", ".", "a.", "a..b", "-a", "a-", "a b", "é", long, strings.Repeat("aaa.", 64) + "a"}},
 		{"UUID", checkUUID, []string{"3e3fce45-4f53-4fa7-bb32-11f34168b82b"}, []string{"", "3e3fce454f534fa7bb3211f34168b82b", "3e3fce45-4f53-4fa7-bb32-11f34168b82", "3e3fce45-4f53-4fa7-bb32-11f34168b82g"}},
 		{"line", checkLine, []string{"", "Grüße, 世界"}, []string{"a\nb", "a\x1bb", "a\u2028b", "a\x85", "\xff"}},
 	}

@@ -61,6 +61,8 @@ func (d *decoder) value(path string, n *yaml.Node, v reflect.Value) {
 		d.entries(path, target, v)
 	case v.Kind() == reflect.Slice:
 		d.list(path, target, v)
+	case isWords(v) && target.Kind == yaml.SequenceNode:
+		d.words(path, target, v)
 	default:
 		d.scalar(path, target, v)
 	}
@@ -101,6 +103,31 @@ func isNull(n *yaml.Node) bool { return n.Kind == yaml.ScalarNode && n.Tag == "!
 
 func isText(v reflect.Value) bool {
 	return reflect.PointerTo(v.Type()).Implements(reflect.TypeFor[encoding.TextUnmarshaler]())
+}
+
+// wordsReader is text that can be written as a list as well.
+type wordsReader interface{ UnmarshalList([]string) error }
+
+func isWords(v reflect.Value) bool {
+	return reflect.PointerTo(v.Type()).Implements(reflect.TypeFor[wordsReader]())
+}
+
+// words reads a sequence into such a text.
+func (d *decoder) words(path string, n *yaml.Node, v reflect.Value) {
+	var words []string
+	found := len(d.problems)
+	for i, item := range n.Content {
+		var word string
+		d.value(spec.Index(path, i), item, reflect.ValueOf(&word).Elem())
+		words = append(words, word)
+	}
+	if len(d.problems) > found {
+		d.file.faulty[path] = true
+		return
+	}
+	if err := v.Addr().Interface().(wordsReader).UnmarshalList(words); err != nil {
+		d.fault(n, path, err.Error(), "")
+	}
 }
 
 // null lets an empty value pass where it can only mean "nothing": a list or map,

@@ -22,8 +22,20 @@ func explain(text string, t reflect.Type, err error) (message, hint string) {
 			return fmt.Sprintf("%q has a prefix length, an address alone is needed", text), "write " + p.Addr().String()
 		}
 		return fmt.Sprintf("%q is not an IP address", text), leadingZeros(text)
+	case reflect.TypeFor[spec.Resolver]():
+		return err.Error(), resolverHint(text)
 	}
 	return err.Error(), ""
+}
+
+func resolverHint(text string) string {
+	if p, err := netip.ParsePrefix(text); err == nil {
+		return "write " + p.Addr().String()
+	}
+	if strings.Trim(text, "0123456789.:[]abcdefABCDEF") != "" {
+		return "write its address: whom should one ask for its name?"
+	}
+	return leadingZeros(text)
 }
 
 func explainPrefix(text string) (message, hint string) {
@@ -88,6 +100,10 @@ func kindHint(path string, n *yaml.Node, t reflect.Type) string {
 		return "put a dash before each element"
 	case t.Kind() == reflect.Slice && one && isText(reflect.New(t.Elem()).Elem()) || t == reflect.TypeFor[[]string]() && one:
 		return fmt.Sprintf("write %s: [%s]", strings.Join(key, ""), n.Value)
+	case t.Kind() == reflect.String && n.Kind == yaml.SequenceNode && len(n.Content) == 1:
+		return fmt.Sprintf("write %s: %s", strings.Join(key, ""), n.Content[0].Value)
+	case t.Kind() == reflect.String && n.Kind == yaml.SequenceNode:
+		return "write one text, with commas where several values are meant"
 	case t.Kind() == reflect.Struct && one:
 		fields := fieldsOf(t)
 		for _, name := range []string{"enabled", "name", "address", "ip"} {
@@ -108,8 +124,12 @@ func article(t reflect.Type) string {
 		return "an IP address"
 	case reflect.TypeFor[spec.MAC]():
 		return "an Ethernet address"
-	case reflect.TypeFor[spec.AddrRange]():
+	case reflect.TypeFor[spec.LeaseRange]():
 		return "an address range"
+	case reflect.TypeFor[spec.Resolver]():
+		return "the address of a server"
+	case reflect.TypeFor[spec.Addresses]():
+		return "an IP address"
 	case reflect.TypeFor[spec.Seconds]():
 		return "a duration"
 	}

@@ -39,6 +39,8 @@ func anyNetwork(t *rapid.T) *spec.Network {
 		Subnets:   rapid.SliceOfN(rapid.Custom(anySubnet), 0, 3).Draw(t, "subnets"),
 		Routes:    rapid.SliceOfN(rapid.Custom(anyRoute), 0, 3).Draw(t, "routes"),
 		NAT:       rapid.Ptr(rapid.Custom(anyNAT), true).Draw(t, "nat"),
+		DHCP:      rapid.Ptr(rapid.Custom(anyNetworkDHCP), true).Draw(t, "dhcp"),
+		RA:        rapid.Ptr(rapid.Custom(anyRA), true).Draw(t, "ra"),
 		DNS:       rapid.Ptr(rapid.Custom(anyDNS), true).Draw(t, "dns"),
 		Autostart: rapid.Ptr(rapid.Bool(), true).Draw(t, "autostart"),
 		OnDemand:  rapid.Bool().Draw(t, "onDemand"),
@@ -46,29 +48,96 @@ func anyNetwork(t *rapid.T) *spec.Network {
 }
 
 func anySubnet(t *rapid.T) spec.Subnet {
-	return spec.Subnet{Address: anyPrefix().Draw(t, "address"), DHCP: rapid.Ptr(rapid.Custom(anyDHCP), true).Draw(t, "dhcp")}
+	return spec.Subnet{
+		Address: anyPrefix().Draw(t, "address"), SLAAC: anyBool().Draw(t, "slaac"),
+		DHCP: rapid.Ptr(rapid.Custom(anyDHCP), true).Draw(t, "dhcp"),
+	}
 }
 
 func anyDHCP(t *rapid.T) spec.DHCP {
 	return spec.DHCP{
 		Enabled:   rapid.Ptr(rapid.Bool(), true).Draw(t, "enabled"),
 		Ranges:    rapid.SliceOfN(rapid.Custom(anyRange), 0, 3).Draw(t, "ranges"),
+		Static:    rapid.Bool().Draw(t, "static"),
 		Hosts:     rapid.MapOfN(anyText(), rapid.Custom(anyReservation), 0, 3).Draw(t, "hosts"),
 		LeaseTime: anySeconds().Draw(t, "leaseTime"),
+		Relays:    rapid.SliceOfN(anyAddr(), 0, 2).Draw(t, "relays"),
+		Options:   anyTexts().Draw(t, "options"),
+		Boot:      rapid.Ptr(rapid.Custom(anyBoot), true).Draw(t, "boot"),
+	}
+}
+
+func anyNetworkDHCP(t *rapid.T) spec.NetworkDHCP {
+	return spec.NetworkDHCP{
+		LeaseTime: anySeconds().Draw(t, "leaseTime"), PerPort: rapid.Int().Draw(t, "perPort"), Rate: rapid.Int().Draw(t, "rate"),
+		DropWithPort: rapid.Bool().Draw(t, "dropWithPort"),
+		Options:      anyTexts().Draw(t, "options"),
+		Boot:         rapid.Ptr(rapid.Custom(anyBoot), true).Draw(t, "boot"),
+	}
+}
+
+func anyBoot(t *rapid.T) spec.Boot {
+	return spec.Boot{
+		Server: anyText().Draw(t, "server"), TFTP: anyText().Draw(t, "tftp"), File: anyText().Draw(t, "file"),
+		Files: anyTexts().Draw(t, "files"),
+	}
+}
+
+func anyRA(t *rapid.T) spec.RA {
+	return spec.RA{
+		Enabled: anyBool().Draw(t, "enabled"), Interval: anySeconds().Draw(t, "interval"),
+		Lifetime:   rapid.Ptr(anySeconds(), true).Draw(t, "lifetime"),
+		Preference: anyText().Draw(t, "preference"), HopLimit: rapid.Int().Draw(t, "hopLimit"),
+		Managed: anyBool().Draw(t, "managed"), Other: anyBool().Draw(t, "other"),
+		Routes: rapid.SliceOfN(rapid.Custom(func(t *rapid.T) spec.RARoute {
+			return spec.RARoute{To: anyPrefix().Draw(t, "to"), Lifetime: anySeconds().Draw(t, "lifetime"), Preference: anyText().Draw(t, "preference")}
+		}), 0, 2).Draw(t, "routes"),
 	}
 }
 
 func anyReservation(t *rapid.T) spec.Reservation {
-	return spec.Reservation{MAC: anyMAC().Draw(t, "mac"), ClientID: anyText().Draw(t, "clientID"), IP: anyAddr().Draw(t, "ip")}
+	return spec.Reservation{
+		MAC: anyMAC().Draw(t, "mac"), ClientID: anyText().Draw(t, "clientID"), DUID: anyText().Draw(t, "duid"), IP: anyAddr().Draw(t, "ip"),
+		LeaseTime: anySeconds().Draw(t, "leaseTime"), Options: anyTexts().Draw(t, "options"),
+	}
 }
 
 func anyDNS(t *rapid.T) spec.DNS {
 	return spec.DNS{
 		Enabled: rapid.Ptr(rapid.Bool(), true).Draw(t, "enabled"), Domain: anyText().Draw(t, "domain"),
-		LocalOnly:  rapid.Bool().Draw(t, "localOnly"),
-		Hosts:      rapid.MapOfN(anyText(), anyAddr(), 0, 3).Draw(t, "hosts"),
-		Forwarders: rapid.SliceOfN(anyAddr(), 0, 3).Draw(t, "forwarders"),
+		LocalOnly: rapid.Bool().Draw(t, "localOnly"), Register: anyBool().Draw(t, "register"),
+		Hosts:  rapid.MapOfN(anyText(), anyAddresses(), 0, 3).Draw(t, "hosts"),
+		CNAMEs: anyTexts().Draw(t, "cnames"), TXT: anyTexts().Draw(t, "txt"),
+		SRV: rapid.SliceOfN(rapid.Custom(anySRV), 0, 2).Draw(t, "srv"), MX: rapid.SliceOfN(rapid.Custom(anyMX), 0, 2).Draw(t, "mx"),
+		Forwarders:   anyResolvers().Draw(t, "forwarders"),
+		Domains:      rapid.MapOfN(anyText(), anyResolvers(), 0, 2).Draw(t, "domains"),
+		ForwardPlain: rapid.Bool().Draw(t, "forwardPlain"), TTL: anySeconds().Draw(t, "ttl"),
+		Cache: rapid.Int().Draw(t, "cache"), Rate: rapid.Int().Draw(t, "rate"),
 	}
+}
+
+func anySRV(t *rapid.T) spec.SRV {
+	return spec.SRV{Name: anyText().Draw(t, "name"), Target: anyText().Draw(t, "target"), Port: rapid.Int().Draw(t, "port"),
+		Priority: rapid.Int().Draw(t, "priority"), Weight: rapid.Int().Draw(t, "weight")}
+}
+
+func anyMX(t *rapid.T) spec.MX {
+	return spec.MX{Name: anyText().Draw(t, "name"), Host: anyText().Draw(t, "host"), Preference: rapid.Int().Draw(t, "preference")}
+}
+
+func anyTexts() *rapid.Generator[map[string]string] { return rapid.MapOfN(anyText(), anyText(), 0, 2) }
+
+func anyBool() *rapid.Generator[*bool] { return rapid.Ptr(rapid.Bool(), true) }
+
+func anyAddresses() *rapid.Generator[spec.Addresses] {
+	return rapid.Map(rapid.OneOf(anyText(), rapid.Just("10.0.0.1, fd00::1")), func(s string) spec.Addresses { return spec.Addresses(s) })
+}
+
+func anyResolvers() *rapid.Generator[[]spec.Resolver] {
+	return rapid.SliceOfN(rapid.Custom(func(t *rapid.T) spec.Resolver {
+		port := rapid.OneOf(rapid.Just[uint16](53), rapid.Uint16Min(1)).Draw(t, "port")
+		return spec.Resolver(netip.AddrPortFrom(anyAddr().Draw(t, "address"), port))
+	}), 0, 2)
 }
 
 func anyNAT(t *rapid.T) spec.NATSettings {
@@ -124,11 +193,11 @@ func anyPrefix() *rapid.Generator[netip.Prefix] {
 	})
 }
 
-func anyRange(t *rapid.T) spec.AddrRange {
+func anyRange(t *rapid.T) spec.LeaseRange {
 	a := anyAddr().Draw(t, "from")
 	b := a
 	for i := rapid.IntRange(0, 5).Draw(t, "length"); i > 0 && b.Next().IsValid(); i-- {
 		b = b.Next()
 	}
-	return spec.AddrRange{From: a, To: b}
+	return spec.LeaseRange{AddrRange: spec.AddrRange{From: a, To: b}, LeaseTime: anySeconds().Draw(t, "lease")}
 }

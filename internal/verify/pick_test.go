@@ -61,9 +61,9 @@ func TestSpareAddressesAreNobodysAndOutsideOfDHCPFirst(t *testing.T) {
 	t.Parallel()
 	addr := netip.MustParseAddr
 	ranges := func(text string) *spec.DHCP {
-		r, err := spec.ParseAddrRange(text)
+		r, err := spec.ParseLeaseRange(text)
 		try(t, err)
-		return &spec.DHCP{Ranges: []spec.AddrRange{r}, Hosts: map[string]spec.Reservation{"vm": {IP: addr("10.0.0.2")}}}
+		return &spec.DHCP{Ranges: []spec.LeaseRange{r}, Hosts: map[string]spec.Reservation{"vm": {IP: addr("10.0.0.2")}}}
 	}
 	for _, c := range []struct {
 		name string
@@ -83,11 +83,11 @@ func TestSpareAddressesAreNobodysAndOutsideOfDHCPFirst(t *testing.T) {
 		}}, "| 10.0.0.3 10.0.0.4 10.0.0.5 10.0.0.6"},
 		{"names and next hops", &spec.Network{
 			Subnets: []spec.Subnet{{Address: netip.MustParsePrefix("10.0.0.1/29")}},
-			DNS:     &spec.DNS{Hosts: map[string]netip.Addr{"www": addr("10.0.0.4")}},
+			DNS:     &spec.DNS{Hosts: map[string]spec.Addresses{"www": "10.0.0.4"}},
 			Routes:  []spec.StaticRoute{{To: netip.MustParsePrefix("10.9.0.0/16"), Via: addr("10.0.0.5")}},
 		}, "10.0.0.2 10.0.0.3 10.0.0.6 |"},
 	} {
-		got := spare(c.n, c.n.Subnets[0], 10)
+		got := spare(c.n, c.n.Subnets[0], nil, 10)
 		cut := slices.IndexFunc(got, func(a netip.Addr) bool { return inRanges(c.n, a) })
 		if cut < 0 {
 			cut = len(got)
@@ -109,7 +109,7 @@ func TestSpareAddressesOfWideSubnetsLieInside(t *testing.T) {
 	t.Parallel()
 	for _, p := range []string{"10.0.0.1/8", "fd00::1/64", "fd00::1/48", "0.0.0.1/1", "2001:db8::1/3"} {
 		n := network(spec.Route, "b", p)
-		got := spare(n, n.Subnets[0], 6)
+		got := spare(n, n.Subnets[0], nil, 6)
 		if len(got) != 6 {
 			t.Errorf("%s has %d spare addresses, want 6", p, len(got))
 		}

@@ -11,13 +11,13 @@ import (
 
 // spare proposes up to most addresses of a subnet for test hosts, at random, but
 // first those that DHCP does not give out. Addresses that somebody is promised
-// are never among them: gateways, reservations, names, next hops.
-func spare(n *spec.Network, s spec.Subnet, most int) []netip.Addr {
+// are never among them: gateways, reservations, names, next hops, what guests hold.
+func spare(n *spec.Network, s spec.Subnet, held map[netip.Addr]bool, most int) []netip.Addr {
 	promised := promisedAddresses(n)
 	var free, leased []netip.Addr
 	for _, a := range draw(s.Address.Masked(), 16*most) {
 		switch {
-		case promised[a] || slices.Contains(free, a) || slices.Contains(leased, a):
+		case promised[a] || held[a] || slices.Contains(free, a) || slices.Contains(leased, a):
 		case inRanges(n, a):
 			leased = append(leased, a)
 		default:
@@ -39,8 +39,11 @@ func promisedAddresses(n *spec.Network) map[netip.Addr]bool {
 		}
 	}
 	if n.DNS != nil {
-		for _, a := range n.DNS.Hosts {
-			promised[a] = true
+		for _, name := range n.DNS.Hosts {
+			list, _ := name.List() // one that cannot be read promises nothing
+			for _, a := range list {
+				promised[a] = true
+			}
 		}
 	}
 	for _, r := range n.Routes {
@@ -51,7 +54,11 @@ func promisedAddresses(n *spec.Network) map[netip.Addr]bool {
 
 func inRanges(n *spec.Network, a netip.Addr) bool {
 	for _, s := range n.Subnets {
-		if s.DHCP != nil && slices.ContainsFunc(s.DHCP.Ranges, func(r spec.AddrRange) bool { return r.Contains(a) }) {
+		if s.DHCP == nil {
+			continue
+		}
+		everything := len(s.DHCP.Ranges) == 0 && !s.DHCP.Static && s.Address.Contains(a)
+		if everything || slices.ContainsFunc(s.DHCP.Ranges, func(r spec.LeaseRange) bool { return r.Contains(a) }) {
 			return true
 		}
 	}
