@@ -10,13 +10,9 @@ import (
 // program, the bridge, its settings, addresses and routes.
 func (b *builder) network(name string, n *spec.Network) {
 	owner, br := Mark("network/"+name), n.Bridge.Name
-	mac := n.Bridge.MAC
-	if mac.IsZero() {
-		mac = spec.GenerateMAC(b.facts.HostID + "/network/" + name)
-	}
 	b.want.Add(
 		Program{Fingerprint: b.facts.Program},
-		Link{Mark: owner, Name: br, Type: "bridge", MAC: mac, MTU: b.mtu(n), STP: n.Bridge.STP, ForwardDelay: n.Bridge.ForwardDelay},
+		Link{Mark: owner, Name: br, Type: "bridge", MAC: b.networkMAC(name, n), MTU: b.mtu(n), STP: n.Bridge.STP, ForwardDelay: n.Bridge.ForwardDelay},
 		Up{Mark: owner, Link: br})
 	b.rows(owner, n)
 	b.settings(owner, n)

@@ -1,0 +1,65 @@
+package plan_test
+
+import (
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+	"github.com/rogpeppe/go-internal/txtar"
+
+	"kvmnet/internal/plan"
+)
+
+// TestGoldenServices reads a case from each file of testdata/services: have is the
+// host, spec.json what is to run but for the stopped networks. The result is what
+// is served.
+func TestGoldenServices(t *testing.T) {
+	t.Parallel()
+	files, err := filepath.Glob("testdata/services/*.txtar")
+	if err != nil || len(files) < 10 {
+		t.Fatalf("found %d cases: %v", len(files), err)
+	}
+	for _, file := range files {
+		t.Run(strings.TrimSuffix(filepath.Base(file), ".txtar"), func(t *testing.T) {
+			t.Parallel()
+			goldenServices(t, file)
+		})
+	}
+}
+
+func goldenServices(t *testing.T, file string) {
+	ar, err := txtar.ParseFile(file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	in := map[string]string{}
+	for _, f := range ar.Files {
+		in[f.Name] = string(f.Data)
+	}
+	m := newMachine()
+	if err := m.observe(in["have"]); err != nil {
+		t.Fatalf("have: %v", err)
+	}
+	s := readSpec(t, in["spec.json"])
+	for _, name := range strings.Fields(in["stopped"]) {
+		delete(s.Networks, name)
+	}
+	var got []string
+	for _, service := range plan.Services(s, m.facts()) {
+		got = append(got, service.Lines()...)
+	}
+	ar.Files = slices.DeleteFunc(ar.Files, func(f txtar.File) bool { return f.Name == "services" })
+	ar.Files = append(ar.Files, txtar.File{Name: "services", Data: []byte(lines(got))})
+	if *update {
+		if err := os.WriteFile(file, txtar.Format(ar), 0o644); err != nil {
+			t.Fatal(err)
+		}
+		return
+	}
+	if diff := cmp.Diff(in["services"], lines(got)); diff != "" {
+		t.Errorf("-want +got, go test -update rewrites:\n%s", diff)
+	}
+}
