@@ -1,0 +1,105 @@
+package dhcp4
+
+import (
+	"errors"
+	"net/netip"
+	"time"
+
+	"kvmnet/internal/lease"
+	"kvmnet/internal/plan"
+)
+
+// holdTime is how long an offered address waits for its REQUEST. A client asks
+// within seconds, or has taken another server's offer.
+const holdTime = time.Minute
+
+// discover: the reserved address if it can be had, else one of the client's
+// present scope, else of the scopes in order.
+func (d *desk) discover() answer {
+	rs, r := d.reservation()
+	own, _ := d.own()
+	if r != nil {
+		c := d.client(r, own, false, rs.trustedRelay(d.q))
+		if d.v.Hold(c, r.Addr, holdTime) == nil {
+			a := d.granted(rs, r, r.Addr, c)
+			_, known := d.v.At(r.Addr)
+			a.fresh = !known
+			return a
+		}
+		d.occupied(r)
+	}
+	var full []note
+	for _, s := range d.order(own.Addr) {
+		c := d.client(nil, own, false, s.trustedRelay(d.q))
+		addr, fresh, wait, err := d.propose(s, c)
+		switch {
+		case err == nil:
+			a := d.granted(s, nil, addr, c)
+			a.fresh, a.wait = fresh, wait
+			return a
+		case errors.Is(err, lease.ErrLimit):
+			return silent(limited, append(d.notes, portFull(c.Port, d.c.perPort))...)
+		}
+		full = append(full, d.exhausted(s))
+	}
+	return silent(exhausted, append(d.notes, full...)...)
+}
+
+// order lists the scopes a newcomer may be in, the one of its last address first.
+func (d *desk) order(last netip.Addr) []*scope {
+	if d.home != nil {
+		return []*scope{d.home}
+	}
+	s := d.c.containing(last)
+	if s == nil || s == d.c.scopes[0] {
+		return d.c.scopes
+	}
+	list := []*scope{s}
+	for _, other := range d.c.scopes {
+		if other != s {
+			list = append(list, other)
+		}
+	}
+	return list
+}
+
+// propose picks a dynamic address. One that nobody had before waits for a probe
+// if it was not probed ahead, unless the stock has one that was; what the client
+// asks for itself is worth the wait. Behind a relay, ARP reaches nobody.
+func (d *desk) propose(s *scope, c lease.Client) (addr netip.Addr, fresh, wait bool, err error) {
+	if len(s.Ranges) == 0 {
+		return netip.Addr{}, false, false, lease.ErrExhausted
+	}
+	w := d.want(s, s.Ranges)
+	if addr, err = d.v.Propose(c, w); err != nil {
+		return addr, false, false, err
+	}
+	if _, known := d.v.At(addr); known || d.q.giaddr.IsValid() || d.v.Clear(addr) {
+		return addr, !known, false, nil
+	}
+	if stock := d.v.Stock(s); len(stock) > 0 && addr != d.q.asked {
+		w.Ranges = stock
+		if other, err := d.v.Propose(c, w); err == nil {
+			return other, true, false, nil
+		}
+	}
+	return addr, true, true, nil
+}
+
+func (d *desk) want(s *scope, ranges []plan.Range) lease.Want {
+	w := lease.Want{Ranges: ranges, Usable: s.open, Hint: d.q.asked, PerPort: d.c.perPort, Hold: holdTime}
+	if s.trustedRelay(d.q) {
+		w.PerPort = 0
+	}
+	return w
+}
+
+// granted offers an address, or gives it at once to a client that asks for
+// rapid commit (RFC 4039).
+func (d *desk) granted(s *scope, r *reservation, addr netip.Addr, c lease.Client) answer {
+	a := answer{kind: offer, scope: s, res: r, addr: addr, life: s.life(d.q, r, addr), client: c, notes: d.notes}
+	if d.q.rapid && d.q.kind == discover {
+		a.kind, a.bind, a.rapid = ack, true, true
+	}
+	return a
+}

@@ -1,0 +1,94 @@
+package dhcp4
+
+import (
+	"errors"
+	"net/netip"
+
+	"kvmnet/internal/lease"
+	"kvmnet/internal/plan"
+)
+
+// request answers a REQUEST. The client is SELECTING when it names a server,
+// in INIT-REBOOT when it asks for an address by option, and else renews or
+// rebinds what it has (RFC 2131 section 4.3.2, table 4).
+func (d *desk) request() answer {
+	addr := d.q.asked
+	if !addr.IsValid() {
+		addr = d.q.ciaddr
+	}
+	switch {
+	case d.q.server.IsValid() && !d.c.servers[d.q.server]:
+		return silent(otherServer)
+	case !addr.IsValid():
+		return silent(malformed)
+	}
+	s := d.c.containing(addr)
+	if s == nil || d.home != nil && s != d.home {
+		return d.refuse(s, "the address is not on this network")
+	}
+	rs, r := d.reservation()
+	if r != nil && r.Addr == addr {
+		return d.keep(s, r)
+	}
+	own, bound := d.own()
+	bound = bound && own.Addr == addr
+	if r != nil && d.v.Hold(d.client(r, own, bound, rs.trustedRelay(d.q)), r.Addr, holdTime) == nil {
+		return d.refuse(s, "another address is reserved for the client")
+	}
+	return d.give(s, addr, own, bound)
+}
+
+// keep acknowledges the address that is reserved for the client.
+func (d *desk) keep(s *scope, r *reservation) answer {
+	own, bound := d.own()
+	bound = bound && own.Addr == r.Addr
+	c := d.client(r, own, bound, s.trustedRelay(d.q))
+	if !bound && d.v.Hold(c, r.Addr, holdTime) != nil {
+		d.occupied(r)
+		return d.refuse(s, "the address is in use")
+	}
+	return d.acknowledge(s, r, r.Addr, c)
+}
+
+// give acknowledges an address of a range: the client's own, the one that it
+// was offered, or one that it had when we were not there and that is free.
+func (d *desk) give(s *scope, addr netip.Addr, own lease.Lease, bound bool) answer {
+	if !s.dynamic(addr) {
+		return d.refuse(s, "the address is not available")
+	}
+	c := d.client(nil, own, bound, s.trustedRelay(d.q))
+	if bound {
+		return d.acknowledge(s, nil, addr, c)
+	}
+	if own.State == lease.Bound && own.Addr.IsValid() && !d.q.server.IsValid() {
+		return d.refuse(s, "the client has another address")
+	}
+	// Propose rather than Hold: it keeps to the port's limit.
+	_, err := d.v.Propose(c, d.want(s, []plan.Range{{From: addr, To: addr}}))
+	switch {
+	case errors.Is(err, lease.ErrLimit):
+		d.notes = append(d.notes, portFull(c.Port, d.c.perPort))
+		return d.refuse(s, "too many addresses behind one port")
+	case err != nil:
+		return d.refuse(s, "the address is in use")
+	}
+	return d.acknowledge(s, nil, addr, c)
+}
+
+func (d *desk) acknowledge(s *scope, r *reservation, addr netip.Addr, c lease.Client) answer {
+	a := d.granted(s, r, addr, c)
+	a.kind, a.bind = ack, true
+	return a
+}
+
+// refuse is a NAK. It comes from the scope of the address, of the relay, or from
+// the first one when the client is on a wrong network altogether.
+func (d *desk) refuse(s *scope, message string) answer {
+	if d.home != nil {
+		s = d.home
+	}
+	if s == nil {
+		s = d.c.scopes[0]
+	}
+	return answer{kind: nak, scope: s, message: message, notes: d.notes}
+}
