@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"net"
 	"net/http"
+	"net/netip"
 	"path/filepath"
 	"sync"
 	"testing"
@@ -57,6 +58,8 @@ var (
 	aPort   = Port{Name: "vm1", Spec: &spec.Port{Network: "lab", MAC: spec.GenerateMAC("vm1")}, Status: PortStatus{State: "up", MTU: 1500}}
 	aBridge = HostBridge{Name: "br0", Spec: &spec.HostBridge{Ports: []string{"eth0"}}, Status: BridgeStatus{State: "up"}}
 	aResult = ApplyResult{Objects: []Change{{"network/lab", "created"}}, Ops: []string{"add link lab0"}, Problems: map[string]string{"host": "x"}}
+	aLease  = Lease{Network: "lab", Address: netip.MustParsePrefix("192.0.2.7/24"), Protocol: "ipv4", MAC: spec.GenerateMAC("vm1"), Begun: time.Unix(1e9, 0).UTC(), State: "bound"}
+	anAddr  = Address{Address: netip.MustParseAddr("192.0.2.7"), Network: "lab", Source: "lease"}
 	aStatus = Status{Version: "1", PID: 7, Started: time.Unix(1e9, 0).UTC(), Problems: []string{"network/lab: x"}}
 )
 
@@ -95,6 +98,18 @@ func (f *fake) AddPort(_ context.Context, r AddPort) (Port, error) {
 }
 func (f *fake) DeletePort(_ context.Context, n string) error   { return f.call("DeletePort %q", n) }
 func (f *fake) DeleteBridge(_ context.Context, n string) error { return f.call("DeleteBridge %q", n) }
+func (f *fake) Leases(_ context.Context, network string) ([]Lease, error) {
+	if f.nobody {
+		return nil, nil
+	}
+	return []Lease{aLease}, f.call("Leases %q", network)
+}
+func (f *fake) ReleaseLease(_ context.Context, r LeaseRelease) ([]Lease, error) {
+	return []Lease{aLease}, f.call("ReleaseLease %q %q", r.Network, r.Guest)
+}
+func (f *fake) Addresses(_ context.Context, r AddressRequest) ([]Address, error) {
+	return []Address{anAddr}, f.call("Addresses %q %s", r.Guest, r.Wait)
+}
 func (f *fake) Orphans(context.Context) ([]Orphan, error) {
 	return []Orphan{{"link x"}}, f.call("Orphans")
 }

@@ -51,6 +51,13 @@ func Handler(s Service) http.Handler {
 	m.Handle("GET /v1/bridges", list(s.Bridges))
 	m.Handle("DELETE /v1/bridges/{name}", named(s.DeleteBridge))
 
+	m.Handle("GET /v1/leases", call(func(r *http.Request) (any, error) {
+		all, err := s.Leases(r.Context(), r.URL.Query().Get("network"))
+		return append([]Lease{}, all...), err
+	}))
+	m.Handle("POST /v1/leases/release", take(s.ReleaseLease))
+	m.Handle("POST /v1/addresses", take(s.Addresses))
+
 	m.Handle("POST /v1/apply", take(s.Apply))
 	m.Handle("GET /v1/drift", give(s.Drift))
 	m.Handle("GET /v1/export", call(func(r *http.Request) (any, error) {

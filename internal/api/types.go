@@ -147,9 +147,10 @@ func (e *Error) Error() string {
 // Event is something that happened.
 type Event struct {
 	Time    time.Time `json:"time"`
-	Type    string    `json:"type"`             // created, changed, started, stopped, deleted, applied, repaired, problem, progress
+	Type    string    `json:"type"`             // created, changed, started, stopped, deleted, applied, repaired, problem, progress, lease
 	Object  string    `json:"object,omitempty"` // network/lab
 	Message string    `json:"message,omitempty"`
+	Lease   *Lease    `json:"lease,omitempty"` // of type lease: the one that was bound, renewed, released, expired or declined
 	Done    int       `json:"done,omitempty"`  // progress: ops applied so far
 	Total   int       `json:"total,omitempty"` // progress: ops of this pass
 }
@@ -180,6 +181,7 @@ type AddNetwork struct {
 	Network *spec.Network `json:"network"`        // subnets may be empty
 	Choose  bool          `json:"choose"`         // pick a free IPv4 prefix
 	IPv6    bool          `json:"ipv6,omitempty"` // pick a free IPv6 prefix, too
+	DHCP    bool          `json:"dhcp,omitempty"` // serve addresses on its IPv4 subnets
 	Start   bool          `json:"start"`
 }
 
@@ -212,6 +214,10 @@ type Service interface {
 	AddPort(ctx context.Context, r AddPort) (Port, error)
 	DeletePort(ctx context.Context, name string) error
 	DeleteBridge(ctx context.Context, name string) error
+
+	Leases(ctx context.Context, network string) ([]Lease, error) // "" = of all networks
+	ReleaseLease(ctx context.Context, r LeaseRelease) ([]Lease, error)
+	Addresses(ctx context.Context, r AddressRequest) ([]Address, error)
 
 	Verify(ctx context.Context, r VerifyRequest, report func(Check)) error
 	Orphans(ctx context.Context) ([]Orphan, error)

@@ -109,6 +109,21 @@ func (c *Client) DeleteBridge(ctx context.Context, name string) error {
 	return c.onNamed(ctx, "DELETE", "/v1/bridges/%s", name, nil, nil)
 }
 
+// Leases implements Service.
+func (c *Client) Leases(ctx context.Context, network string) ([]Lease, error) {
+	return get[[]Lease](ctx, c, "/v1/leases?"+url.Values{"network": {network}}.Encode())
+}
+
+// ReleaseLease implements Service.
+func (c *Client) ReleaseLease(ctx context.Context, r LeaseRelease) ([]Lease, error) {
+	return post[[]Lease](ctx, c, "/v1/leases/release", r)
+}
+
+// Addresses implements Service.
+func (c *Client) Addresses(ctx context.Context, r AddressRequest) ([]Address, error) {
+	return post[[]Address](ctx, c, "/v1/addresses", r)
+}
+
 // Orphans implements Service.
 func (c *Client) Orphans(ctx context.Context) ([]Orphan, error) {
 	return get[[]Orphan](ctx, c, "/v1/orphans")

@@ -4,8 +4,10 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"net/netip"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/google/go-cmp/cmp"
 	"github.com/google/go-cmp/cmp/cmpopts"
@@ -48,6 +50,14 @@ var verbs = []struct {
 	}, aPort},
 	{`DeletePort "vm1"`, func(ctx context.Context, s Service) (any, error) { return nil, s.DeletePort(ctx, "vm1") }, nil},
 	{`DeleteBridge "br0"`, func(ctx context.Context, s Service) (any, error) { return nil, s.DeleteBridge(ctx, "br0") }, nil},
+	{`Leases ""`, func(ctx context.Context, s Service) (any, error) { return s.Leases(ctx, "") }, []Lease{aLease}},
+	{`Leases "a&b"`, func(ctx context.Context, s Service) (any, error) { return s.Leases(ctx, "a&b") }, []Lease{aLease}},
+	{`ReleaseLease "lab" "vm1"`, func(ctx context.Context, s Service) (any, error) {
+		return s.ReleaseLease(ctx, LeaseRelease{Network: "lab", Guest: "vm1"})
+	}, []Lease{aLease}},
+	{`Addresses "vm1" 1m0s`, func(ctx context.Context, s Service) (any, error) {
+		return s.Addresses(ctx, AddressRequest{Guest: "vm1", Wait: time.Minute})
+	}, []Address{anAddr}},
 	{"Orphans", func(ctx context.Context, s Service) (any, error) { return s.Orphans(ctx) }, []Orphan{{"link x"}}},
 	{"Collect", func(ctx context.Context, s Service) (any, error) { return s.Collect(ctx) }, []Orphan{{"link y"}}},
 	{"Pause true", func(ctx context.Context, s Service) (any, error) { return nil, s.Pause(ctx, true) }, nil},
@@ -67,7 +77,7 @@ func TestVerbsReachTheServiceAndAnswer(t *testing.T) {
 		if seen := f.lastCall(); seen != v.seen {
 			t.Errorf("the service saw %q, want %q", seen, v.seen)
 		}
-		if d := cmp.Diff(v.want, got, cmpopts.EquateComparable(spec.MAC{})); d != "" {
+		if d := cmp.Diff(v.want, got, cmpopts.EquateComparable(spec.MAC{}, netip.Addr{}, netip.Prefix{})); d != "" {
 			t.Errorf("%s (-want +got):\n%s", v.seen, d)
 		}
 	}

@@ -148,7 +148,7 @@ are YAML files; 'kvmnet net add' writes a simple one for you.`,
 		}
 	}
 	add(wholeGroup, a.applyCommand(), a.diffCommand(), a.getCommand(), a.deleteCommand(), a.verifyCommand(), a.demoCommand())
-	add(objectGroup, a.netCommand(), a.portCommand())
+	add(objectGroup, a.netCommand(), a.portCommand(), a.addrCommand(), a.leasesCommand(), a.leaseCommand())
 	add(serviceGroup, a.daemonCommand(), a.statusCommand(), a.eventsCommand(), a.gcCommand(), a.pauseCommand(), a.resumeCommand())
 	root.AddCommand(a.completionCommand(), a.versionCommand())
 	root.AddCommand(a.netAliases()...)

@@ -48,7 +48,7 @@ func (a *app) deleteNetwork(ctx context.Context, name string) error {
 	return err
 }
 
-// each does something with every name and says so. It goes on after an error
+// each does something with every name and says so, unless the message is "". It goes on after an error
 // with one of them, but not when the daemon cannot be asked at all.
 func (a *app) each(ctx context.Context, names []string, message string, do func(context.Context, string) error) error {
 	var errs []error
@@ -56,10 +56,12 @@ func (a *app) each(ctx context.Context, names []string, message string, do func(
 		err := do(ctx, name)
 		errs = append(errs, err)
 		var refused *api.Error
-		if err == nil {
+		switch {
+		case err == nil && message == "": // do has said it
+		case err == nil:
 			a.say(message, name)
-		} else if !errors.As(err, &refused) {
-			break
+		case !errors.As(err, &refused):
+			return errors.Join(errs...)
 		}
 	}
 	return errors.Join(errs...)

@@ -33,9 +33,9 @@ func newFake() *fake {
 	off := false
 	prefix := func(s string) []spec.Subnet { return []spec.Subnet{{Address: netip.MustParsePrefix(s)}} }
 	mac := func(s string) spec.MAC { m, _ := spec.ParseMAC(s); return m }
-	ranges, _ := spec.ParseAddrRange("192.168.100.10-192.168.100.200")
+	ranges, _ := spec.ParseLeaseRange("192.168.100.10-192.168.100.200")
 	lab := prefix("192.168.100.1/24")
-	lab[0].DHCP = &spec.DHCP{Ranges: []spec.AddrRange{ranges}}
+	lab[0].DHCP = &spec.DHCP{Ranges: []spec.LeaseRange{ranges}}
 	return &fake{
 		listeners: map[chan api.Event]bool{},
 		orphans:   []api.Orphan{{Object: "link old0 type bridge"}},
@@ -168,14 +168,21 @@ func (f *fake) AddNetwork(_ context.Context, r api.AddNetwork) (api.Network, err
 	if f.find(r.Name) != nil {
 		return api.Network{}, &api.Error{Code: api.CodeConflict, Message: "network " + r.Name + " exists"}
 	}
-	f.note("add %s %s choose=%v ipv6=%v start=%v ondemand=%v uplink=%q bridge=%q mtu=%d title=%q %s", r.Name, r.Network.Mode, r.Choose, r.IPv6, r.Start,
-		r.Network.OnDemand, r.Network.Uplink, r.Network.Bridge.Name, r.Network.Bridge.MTU, r.Network.Title, subnets(r.Network))
+	f.note("add %s %s choose=%v ipv6=%v start=%v ondemand=%v uplink=%q bridge=%q mtu=%d title=%q %s dhcp=%v domain=%q", r.Name, r.Network.Mode, r.Choose, r.IPv6, r.Start,
+		r.Network.OnDemand, r.Network.Uplink, r.Network.Bridge.Name, r.Network.Bridge.MTU, r.Network.Title, subnets(r.Network), r.DHCP, domain(r.Network))
 	if r.Choose {
 		r.Network.Subnets = append(r.Network.Subnets, spec.Subnet{Address: netip.MustParsePrefix("192.168.101.1/24")})
 	}
 	n := api.Network{Name: r.Name, Spec: r.Network, Status: api.NetworkStatus{State: api.Running, Bridge: r.Name + "0", Persistent: true}}
 	f.networks = append(f.networks, n)
 	return n, nil
+}
+
+func domain(n *spec.Network) string {
+	if n.DNS == nil {
+		return ""
+	}
+	return n.DNS.Domain
 }
 
 // Define reads the first two words of the text, "name lab", and faults, and
@@ -262,6 +269,42 @@ func (f *fake) Verify(_ context.Context, r api.VerifyRequest, report func(api.Ch
 		report(c)
 	}
 	return nil
+}
+func (f *fake) Leases(_ context.Context, network string) ([]api.Lease, error) {
+	f.note("leases %q", network)
+	expires := time.Unix(1893553445, 0)
+	mac := func(s string) spec.MAC { m, _ := spec.ParseMAC(s); return m }
+	list := []api.Lease{
+		{Network: "lab", Address: netip.MustParsePrefix("192.168.100.10/24"), Protocol: "ipv4", MAC: mac("52:54:00:00:00:01"), Hostname: "vm1", Port: "vm1",
+			ClientID: "01:52:54:00:00:00:01", Begun: time.Unix(1893549845, 0), Expires: &expires, State: "bound"},
+		{Network: "lab", Address: netip.MustParsePrefix("192.168.100.11/24"), Protocol: "ipv4", MAC: mac("52:54:00:00:00:02"), Begun: time.Unix(1893549845, 0), State: "declined"},
+		{Network: "dmz", Address: netip.MustParsePrefix("fd00:1::1000/64"), Protocol: "ipv6", MAC: mac("52:54:00:00:00:03"), IAID: 7, Begun: time.Unix(1893549845, 0), Expires: &expires, State: "bound"},
+	}
+	return slices.DeleteFunc(list, func(l api.Lease) bool { return network != "" && l.Network != network }), nil
+}
+func (f *fake) ReleaseLease(ctx context.Context, r api.LeaseRelease) ([]api.Lease, error) {
+	all, _ := f.Leases(ctx, r.Network)
+	f.note("release %q %q", r.Network, r.Guest)
+	ended := slices.DeleteFunc(all, func(l api.Lease) bool {
+		return l.Hostname != r.Guest && l.MAC.String() != r.Guest && l.Address.Addr().String() != r.Guest
+	})
+	if len(ended) == 0 {
+		return nil, &api.Error{Code: api.CodeNotFound, Message: "no lease of " + r.Guest}
+	}
+	return ended, nil
+}
+func (f *fake) Addresses(_ context.Context, r api.AddressRequest) ([]api.Address, error) {
+	f.note("addresses %q wait=%s", r.Guest, r.Wait)
+	switch r.Guest {
+	case "vm1":
+		mac, _ := spec.ParseMAC("52:54:00:00:00:01")
+		return []api.Address{
+			{Address: netip.MustParseAddr("192.168.100.10"), Network: "lab", MAC: mac, Port: "vm1", Source: "lease"},
+			{Address: netip.MustParseAddr("fe80::5054:ff:fe00:1"), Network: "lab", MAC: mac, Port: "vm1", Source: "neighbour"}}, nil
+	case "c1":
+		return nil, nil
+	}
+	return nil, &api.Error{Code: api.CodeNotFound, Message: "no guest " + r.Guest + " is known: no port, no reservation and no host name"}
 }
 func (f *fake) Orphans(context.Context) ([]api.Orphan, error) { return f.orphans, nil }
 func (f *fake) Collect(context.Context) ([]api.Orphan, error) {

@@ -26,7 +26,7 @@ func (a *app) netCommands() []*cobra.Command {
 		a.netListCommand(), a.netInfoCommand(), a.netAddCommand(),
 		a.netDefineCommand(), a.netCreateCommand(), a.netEditCommand(), a.netDumpCommand(),
 		a.netStartCommand(), a.netDestroyCommand(), a.netUndefineCommand(), a.netAutostartCommand(),
-		a.netUUIDCommand(), a.netNameCommand(), a.netPortListCommand(), a.netEventCommand(),
+		a.netUUIDCommand(), a.netNameCommand(), a.netPortListCommand(), a.netLeasesCommand(), a.netEventCommand(),
 	}
 }
 
@@ -110,6 +110,7 @@ func netFields(n api.Network) []string {
 		"Uplink", n.Spec.Uplink,
 		"Subnets", subnetText(n.Spec),
 		"Routes", routeText(n.Spec),
+		"Domain", domainText(n.Spec),
 		"Ports", strings.Join(n.Status.Ports, ", "),
 		"Pending", pending,
 		"Problems", strings.Join(n.Status.Problems, "\n"),
@@ -143,6 +144,13 @@ func subnetText(n *spec.Network) string {
 		lines = append(lines, line)
 	}
 	return strings.Join(lines, "\n")
+}
+
+func domainText(n *spec.Network) string {
+	if n.DNS == nil {
+		return ""
+	}
+	return n.DNS.Domain
 }
 
 func routeText(n *spec.Network) string {

@@ -16,7 +16,9 @@ type netAdd struct {
 	bridge                     string // host bridge of mode bridge
 	addresses                  []string
 	ipv6, onDemand, noStart    bool
+	noDHCP                     bool
 	bridgeName, uplink, title  string
+	domain                     string
 	mtu                        int
 }
 
@@ -32,7 +34,9 @@ func (a *app) netAddCommand() *cobra.Command {
 
 ADDRESS is the gateway address with its prefix length, 10.9.0.1/24; of a whole
 prefix, 10.9.0.0/24, the first address is taken. "auto" chooses a free prefix.
-Without any, nat, route and open choose one, and isolated has none.`,
+Without any, nat, route and open choose one, and isolated has none.
+
+Guests get addresses by DHCP, of IPv6 by router advertisements, and names by DNS.`,
 		Example: `  kvmnet net add lab --nat
   kvmnet net add lab --nat 10.9.0.0/24 fd00:9::/64
   kvmnet net add red --isolated --bridge-name red0
@@ -49,6 +53,8 @@ Without any, nat, route and open choose one, and isolated has none.`,
 	f.StringArrayVar(&o.addresses, "address", nil, "gateway `address`, as the argument ADDRESS; may be repeated")
 	f.BoolVar(&o.ipv6, "ipv6", false, "choose a free IPv6 prefix, too")
 	f.BoolVar(&o.onDemand, "on-demand", false, "run only while the network has a port")
+	f.BoolVar(&o.noDHCP, "no-dhcp", false, "guests have fixed addresses")
+	f.StringVar(&o.domain, "domain", "", "guests are named below this `domain`, such as lab.internal")
 	f.BoolVar(&o.noStart, "no-start", false, "define only")
 	f.StringVar(&o.bridgeName, "bridge-name", "", "`name` of the network's bridge, up to 15 characters (default: made from the network's)")
 	f.StringVar(&o.uplink, "uplink", "", "nat, route: the only host `interface` guests leave by")
@@ -91,12 +97,15 @@ func (o netAdd) request(name string) (api.AddNetwork, error) {
 	if err != nil {
 		return api.AddNetwork{}, err
 	}
-	r := api.AddNetwork{Name: name, IPv6: o.ipv6, Start: !o.noStart, Network: &spec.Network{
+	r := api.AddNetwork{Name: name, IPv6: o.ipv6, Start: !o.noStart, DHCP: !o.noDHCP, Network: &spec.Network{
 		Title: o.title, Mode: mode, Uplink: o.uplink, OnDemand: o.onDemand,
 		Bridge: spec.BridgeSettings{Name: o.bridgeName, MTU: o.mtu}}}
 	if mode == spec.Bridge {
-		r.Network.Bridge.Name = o.bridge
+		r.Network.Bridge.Name, r.DHCP = o.bridge, false
 		return r, o.checkBridge()
+	}
+	if o.domain != "" {
+		r.Network.DNS = &spec.DNS{Domain: o.domain}
 	}
 	for _, word := range o.addresses {
 		if word == "auto" {
@@ -142,6 +151,8 @@ func (o netAdd) checkBridge() error {
 		return usage("--bridge takes no address: its guests have those of the LAN")
 	case o.bridgeName != "":
 		return usage("--bridge and --bridge-name exclude each other: the network uses the host bridge")
+	case o.noDHCP || o.domain != "":
+		return usage("--bridge takes neither --no-dhcp nor --domain: addresses and names are the LAN's")
 	case o.mtu != 0:
 		return usage("--bridge and --mtu exclude each other: the MTU is the host bridge's")
 	}

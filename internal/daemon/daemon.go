@@ -1,6 +1,7 @@
 package daemon
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -8,17 +9,24 @@ import (
 	"net"
 	"net/http"
 	"os"
+	"path/filepath"
+	"runtime/debug"
 	"time"
 
 	"github.com/coreos/go-systemd/v22/activation"
 	sd "github.com/coreos/go-systemd/v22/daemon"
 
 	"kvmnet/internal/api"
+	"kvmnet/internal/dns"
+	"kvmnet/internal/kernel"
+	"kvmnet/internal/lease"
 	"kvmnet/internal/manage"
 	"kvmnet/internal/netns"
 	"kvmnet/internal/nft"
 	"kvmnet/internal/plan"
 	"kvmnet/internal/reconcile"
+	"kvmnet/internal/resolved"
+	"kvmnet/internal/serve"
 	"kvmnet/internal/store"
 )
 
@@ -27,11 +35,15 @@ type Options struct {
 	ConfigDir, StateDir, RuntimeDir string // required
 	Socket                          string // required, unless the service manager passes one
 	Version                         string
+	ResolvConf                      string       // names the host's resolvers; "" = /etc/resolv.conf
 	Log                             *slog.Logger // nil = none
 
 	// Wrap puts something between the loop and the kernel, for tests that stop
 	// the daemon in mid-work; nil = nothing.
 	Wrap func(reconcile.Host) reconcile.Host
+	// BeforeWrite is called before each write of the lease book, for tests that stop
+	// the daemon there; nil = nothing.
+	BeforeWrite func()
 }
 
 // Run serves until ctx ends. It manages the network namespace it is started in.
@@ -39,6 +51,9 @@ func Run(ctx context.Context, o Options) error {
 	d := daemon{Options: o}
 	if d.Log == nil {
 		d.Log = slog.New(slog.DiscardHandler)
+	}
+	if os.Getenv("GOGC") == "" {
+		debug.SetGCPercent(garbage)
 	}
 	defer d.close()
 	if err := d.open(ctx); err != nil {
@@ -52,6 +67,7 @@ type daemon struct {
 	closers  []func() error
 	manager  *manage.Manager
 	engine   *reconcile.Engine
+	guests   guests
 	listener net.Listener
 }
 
@@ -87,7 +103,11 @@ func (d *daemon) open(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	d.wire(st, ns, system, plan.Facts{HostID: hostID, Program: fingerprint})
+	d.manage(st, ns)
+	if err := d.openServers(ns, hostID); err != nil {
+		return err
+	}
+	d.wire(st, system, plan.Facts{HostID: hostID, Program: fingerprint})
 	if d.listener, err = d.listen(); err != nil {
 		return err
 	}
@@ -99,14 +119,55 @@ func (d *daemon) open(ctx context.Context) error {
 	return nil
 }
 
-func (d *daemon) wire(st *store.Store, ns *netns.NS, host reconcile.Host, facts plan.Facts) {
+func (d *daemon) manage(st *store.Store, ns *netns.NS) {
+	d.manager = manage.New(manage.Options{Store: st, NS: ns, Version: d.Version, ConfigDir: d.ConfigDir, Log: d.Log})
+}
+
+// openServers opens the lease book and what serves guests by it.
+func (d *daemon) openServers(ns *netns.NS, hostID string) error {
+	k, err := kernel.Open(ns, "")
+	if err != nil {
+		return err
+	}
+	d.closers = append(d.closers, k.Close)
+	book, err := lease.Open(filepath.Join(d.StateDir, "leases"), lease.Options{Log: d.Log, Changed: d.manager.LeaseChanged, BeforeWrite: d.BeforeWrite})
+	if err != nil {
+		return err
+	}
+	d.closers = append(d.closers, book.Close)
+	register := resolved.Open(resolved.Options{NS: ns, Log: d.Log})
+	d.closers = append(d.closers, func() error { register.Close(); return nil })
+	servers := serve.New(serve.Options{NS: ns, Kernel: k, Book: book, DUID: duid(hostID), Resolved: register,
+		Upstream: dns.NewUpstreams(cmp.Or(d.ResolvConf, "/etc/resolv.conf")), Warn: d.manager.Warn, Log: d.Log})
+	d.closers = append(d.closers, servers.Close)
+	d.guests = guests{book, servers}
+	return nil
+}
+
+func (d *daemon) wire(st *store.Store, host reconcile.Host, facts plan.Facts) {
 	if d.Wrap != nil {
 		host = d.Wrap(host)
 	}
-	d.manager = manage.New(manage.Options{Store: st, NS: ns, Version: d.Version, ConfigDir: d.ConfigDir})
-	d.engine = reconcile.New(reconcile.Options{Host: host, Live: d.manager.Live, Record: st, Facts: facts,
-		UIDs: d.manager.UIDs, Passed: d.manager.Passed, Step: d.manager.Step, Log: d.Log})
-	d.manager.Attach(d.engine)
+	d.engine = reconcile.New(reconcile.Options{Host: host, Live: d.manager.Live, Record: st, Facts: facts, Servers: d.guests.servers,
+		UIDs: d.manager.UIDs, Passed: d.passed, Step: d.manager.Step, Log: d.Log})
+	d.manager.Attach(d.engine, d.guests)
+}
+
+// garbage is how much of it may be there, in percent of what is in use: a daemon
+// that rests most of the time gives memory rather than a little time.
+const garbage = 50
+
+// manyOps is what a pass does that leaves much garbage behind.
+const manyOps = 5000
+
+// passed gives the memory of a large pass back soon, when who asked for it has been
+// answered. The runtime would keep it for minutes, and the next such pass may be
+// days away.
+func (d *daemon) passed(r reconcile.Report, asked bool) {
+	d.manager.Passed(r, asked)
+	if len(r.Ops) > manyOps {
+		time.AfterFunc(time.Second, debug.FreeOSMemory)
+	}
 }
 
 // listen uses the socket the service manager passes, or makes its own.

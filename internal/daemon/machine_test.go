@@ -11,6 +11,7 @@ import (
 	"path/filepath"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"syscall"
 	"testing"
 	"time"
@@ -32,6 +33,8 @@ const roleVar = "KVMNET_TEST_DAEMON"
 type role struct {
 	Dir    string
 	KillAt int // SIGKILL itself before this op, counted from 1; 0 = never
+
+	KillAtWrite int // SIGKILL itself before this write of the lease book, counted from 1; 0 = never
 }
 
 func TestMain(m *testing.M) {
@@ -53,6 +56,15 @@ func serve(text string) int {
 	if r.KillAt > 0 {
 		o.Wrap = func(h reconcile.Host) reconcile.Host { return &mortal{Host: h, left: r.KillAt} }
 	}
+	if r.KillAtWrite > 0 {
+		var writes atomic.Int64
+		o.BeforeWrite = func() {
+			if writes.Add(1) == int64(r.KillAtWrite) {
+				syscall.Kill(os.Getpid(), syscall.SIGKILL)
+				select {} // the signal is on its way
+			}
+		}
+	}
 	if err := daemon.Run(ctx, o); err != nil {
 		fmt.Fprintln(os.Stderr, "daemon:", err)
 		return 1
@@ -62,7 +74,7 @@ func serve(text string) int {
 
 func options(dir string) daemon.Options {
 	return daemon.Options{ConfigDir: filepath.Join(dir, "etc"), StateDir: filepath.Join(dir, "var"),
-		RuntimeDir: runtimeDir(dir), Socket: filepath.Join(dir, "sock"), Version: "test"}
+		RuntimeDir: runtimeDir(dir), Socket: filepath.Join(dir, "sock"), Version: "test", ResolvConf: filepath.Join(dir, "resolv.conf")}
 }
 
 // runtimeDir is on a tmpfs where there is one, as /run is.
@@ -156,9 +168,11 @@ func (m *machine) start(killAt int) {
 }
 
 // launch starts the daemon and does not wait.
-func (m *machine) launch(killAt int) {
+func (m *machine) launch(killAt int) { m.launchAs(role{Dir: m.dir, KillAt: killAt}) }
+
+func (m *machine) launchAs(r role) {
 	m.t.Helper()
-	text, _ := json.Marshal(role{m.dir, killAt})
+	text, _ := json.Marshal(r)
 	cmd := exec.Command("/proc/self/exe")
 	cmd.Env = append(os.Environ(), roleVar+"="+string(text))
 	log := &journal{}

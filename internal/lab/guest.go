@@ -95,6 +95,9 @@ func (d *demo) plugVeth(ctx context.Context, n *network, s seat) (*party, error)
 		err = h.Adopt(d.world.machine.NS(), port.Spec.Peer, "eth0")
 	}
 	if err == nil {
+		err = h.Sysctl("net/ipv6/conf/eth0/accept_ra", "0") // it has its addresses
+	}
+	if err == nil {
 		err = h.AddAddress("eth0", s.addr.list()...)
 	}
 	if err == nil {

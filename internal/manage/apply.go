@@ -35,16 +35,19 @@ func (m *Manager) Apply(ctx context.Context, req api.ApplyRequest) (api.ApplyRes
 		return api.ApplyResult{}, internal(err)
 	}
 	changes := m.changes(before, after)
-	result := api.ApplyResult{Objects: verbs(in.spec, changes), Ops: plan.Lines(r.Ops), Disturbs: plan.Disturbs(r.Ops)}
+	result := api.ApplyResult{Objects: verbs(in.spec, changes), Ops: lines(r), Disturbs: plan.Disturbs(r.Ops)}
 	if !req.DryRun {
-		if r, err = m.enact(ctx, changes); r.Failed || len(r.Ops) > 0 { // else the loop was faster, and did what was foreseen
-			result.Ops = plan.Lines(r.Ops)
+		if r, err = m.enact(ctx, changes); r.Failed || len(lines(r)) > 0 { // else the loop was faster, and did what was foreseen
+			result.Ops = lines(r)
 		}
 	}
 	mine := append(objects(in.spec), "host")
 	tell(&result, r, func(owner string) bool { return slices.Contains(mine, owner) })
 	return result, err
 }
+
+// lines prints what a pass does to the kernel, and then what it serves.
+func lines(r reconcile.Report) []string { return append(plan.Lines(r.Ops), r.Serves()...) }
 
 // verbs tells, for every object of the input, what happens to it. A network that
 // is defined as before but does not run yet is started.
@@ -81,7 +84,7 @@ func (m *Manager) Drift(ctx context.Context) (api.ApplyResult, error) {
 	if err != nil {
 		return api.ApplyResult{}, internal(err)
 	}
-	result := api.ApplyResult{Ops: plan.Lines(r.Ops), Disturbs: plan.Disturbs(r.Ops)}
+	result := api.ApplyResult{Ops: lines(r), Disturbs: plan.Disturbs(r.Ops)}
 	tell(&result, r, func(string) bool { return true })
 	return result, nil
 }

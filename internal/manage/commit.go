@@ -137,6 +137,32 @@ func (m *Manager) announce(list []change) {
 		told[c.object] = true
 		m.events.say(verb, c.object, "")
 	}
+	m.forgetLeases(list)
+}
+
+// forgetLeases drops the leases of networks that are no more. A network that only
+// stops keeps them.
+func (m *Manager) forgetLeases(list []change) {
+	for _, c := range list {
+		name, network := strings.CutPrefix(c.object, "network/")
+		if !network || !c.now.Empty() {
+			continue
+		}
+		w, err := m.world()
+		if err == nil && w.unreadable == nil && w.all().Networks[name] == nil {
+			m.guests.Forget(name)
+		}
+	}
+}
+
+// forgetGone drops the leases of networks that went while no daemon ran.
+func (m *Manager) forgetGone(w world) {
+	all := w.all().Networks
+	for _, name := range m.guests.Networks() {
+		if w.unreadable == nil && all[name] == nil {
+			m.guests.Forget(name)
+		}
+	}
 }
 
 // write commits and announces what makes one world the other, where the host has

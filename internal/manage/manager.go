@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"log/slog"
 	"os"
 	"os/user"
 	"strconv"
@@ -21,6 +22,8 @@ import (
 type Manager struct {
 	store     keeper
 	engine    *reconcile.Engine
+	guests    Guests
+	log       *slog.Logger
 	ns        *netns.NS
 	version   string
 	configDir string
@@ -47,22 +50,26 @@ type keeper interface {
 	Booted() error
 }
 
-// Options are what a Manager needs; all are required.
+// Options are what a Manager needs; all but Log are required.
 type Options struct {
 	Store     *store.Store
 	NS        *netns.NS // the namespace whose network is managed, for test hosts
 	Version   string
 	ConfigDir string
+	Log       *slog.Logger // nil = none
 }
 
-// New makes a manager. Attach gives it its loop.
+// New makes a manager. Attach gives it its loop and its guests.
 func New(o Options) *Manager {
-	return &Manager{store: o.Store, ns: o.NS, version: o.Version, configDir: o.ConfigDir, started: time.Now()}
+	if o.Log == nil {
+		o.Log = slog.New(slog.DiscardHandler)
+	}
+	return &Manager{store: o.Store, ns: o.NS, version: o.Version, configDir: o.ConfigDir, log: o.Log, started: time.Now()}
 }
 
 // Attach gives the manager the loop that was made with its Live, UIDs, Passed
-// and Step.
-func (m *Manager) Attach(e *reconcile.Engine) { m.engine = e }
+// and Step, and what knows the guests.
+func (m *Manager) Attach(e *reconcile.Engine, g Guests) { m.engine, m.guests = e, g }
 
 // begin waits for the turn of a request that changes definitions, and returns the
 // world as it is then. The caller unlocks m.changing. A request whose client went
@@ -99,6 +106,7 @@ func (m *Manager) Boot() error {
 		}
 	}
 	after.demand()
+	m.forgetGone(before)
 	told := errors.Join(before.unreadable, after.spare(before))
 	if err := m.commit(m.changes(before, after)); err != nil {
 		return errors.Join(told, err)

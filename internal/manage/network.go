@@ -24,6 +24,9 @@ func (m *Manager) AddNetwork(ctx context.Context, req api.AddNetwork) (api.Netwo
 	if err := m.choose(ctx, req, before); err != nil {
 		return api.Network{}, err
 	}
+	if req.DHCP {
+		serveAddresses(req.Network)
+	}
 	in := &input{spec: &spec.Spec{Networks: map[string]*spec.Network{req.Name: req.Network}}}
 	if err := in.complete(before); err != nil {
 		return api.Network{}, err
@@ -73,6 +76,16 @@ func (m *Manager) choose(ctx context.Context, req api.AddNetwork, w world) error
 		req.Network.Subnets = append(req.Network.Subnets, spec.Subnet{Address: p})
 	}
 	return nil
+}
+
+// serveAddresses switches DHCP on where nothing is said of it. IPv6 guests make
+// addresses of their own from the advertisements.
+func serveAddresses(n *spec.Network) {
+	for i, s := range n.Subnets {
+		if s.DHCP == nil && s.Address.Addr().Is4() && !s.Address.IsSingleIP() {
+			n.Subnets[i].DHCP = &spec.DHCP{}
+		}
+	}
 }
 
 // Define implements api.Service. The definition of a network that runs takes

@@ -159,10 +159,11 @@ func (h *host) String() string {
 // rig is a manager with its loop, on a host in memory.
 type rig struct {
 	*Manager
-	t    *testing.T
-	host *host
-	disk *store.Store
-	dirs store.Dirs
+	t      *testing.T
+	host   *host
+	disk   *store.Store
+	dirs   store.Dirs
+	guests *guests
 
 	asking atomic.Bool // whether the loop is asking for what is to be live
 }
@@ -176,7 +177,7 @@ func (r *rig) live() (*spec.Spec, error) {
 func newRig(t *testing.T) *rig {
 	t.Helper()
 	root := t.TempDir()
-	r := &rig{t: t, host: newHost(), dirs: store.Dirs{Config: filepath.Join(root, "etc"), State: filepath.Join(root, "var"), Runtime: filepath.Join(root, "run")}}
+	r := &rig{t: t, host: newHost(), guests: &guests{}, dirs: store.Dirs{Config: filepath.Join(root, "etc"), State: filepath.Join(root, "var"), Runtime: filepath.Join(root, "run")}}
 	r.boot()
 	return r
 }
@@ -191,7 +192,7 @@ func (r *rig) boot() {
 	r.Manager = New(Options{Store: r.disk, Version: "test", ConfigDir: r.dirs.Config})
 	m := r.Manager
 	m.Attach(reconcile.New(reconcile.Options{Host: r.host, Live: r.live, Record: r.disk, Facts: plan.Facts{HostID: "h", Program: "p"},
-		UIDs: m.UIDs, Passed: m.Passed, Step: m.Step}))
+		UIDs: m.UIDs, Passed: m.Passed, Step: m.Step}), r.guests)
 	ctx, cancel := context.WithCancel(context.Background())
 	done := make(chan struct{})
 	go func() { m.engine.Run(ctx); close(done) }()
@@ -420,7 +421,7 @@ func address(link, prefix string) plan.Addr {
 // the disk before it.
 func (r *rig) boots(change func()) *rig {
 	r.t.Helper()
-	next := &rig{t: r.t, host: newHost(), dirs: r.dirs}
+	next := &rig{t: r.t, host: newHost(), guests: r.guests, dirs: r.dirs}
 	r.ok(os.RemoveAll(r.dirs.Runtime))
 	change()
 	next.boot()

@@ -2,6 +2,7 @@ package manage
 
 import (
 	"context"
+	"net/netip"
 
 	"kvmnet/internal/api"
 	"kvmnet/internal/verify"
@@ -27,8 +28,16 @@ func (m *Manager) Verify(ctx context.Context, req api.VerifyRequest, report func
 	if err != nil {
 		return internal(err)
 	}
+	leases, err := m.Leases(ctx, "")
+	if err != nil {
+		return err
+	}
+	held := map[netip.Addr]bool{}
+	for _, l := range leases {
+		held[l.Address.Addr()] = true
+	}
 	return internal(verify.Run(ctx, verify.Options{NS: m.ns, Running: w.running.Networks, Only: req.Networks, Outside: req.Outside,
-		Uplinks4: s.Last.Facts.Uplinks4, Uplinks6: s.Last.Facts.Uplinks6}, func(c verify.Check) {
+		Held: held, Uplinks4: s.Last.Facts.Uplinks4, Uplinks6: s.Last.Facts.Uplinks6}, func(c verify.Check) {
 		report(api.Check{Network: c.Network, Promise: c.Promise, Expected: c.Expected, Seen: c.Seen, OK: c.OK})
 	}))
 }

@@ -30,7 +30,7 @@ func (m *Manager) look(ctx context.Context) (*view, error) {
 	if err != nil {
 		return nil, internal(err)
 	}
-	if s.Last.Failed { // errors of ops, which a preview cannot know
+	if s.Last.Failed || s.Last.Degraded { // what a preview cannot know
 		for owner, problems := range s.Last.Problems {
 			for _, p := range problems {
 				r.Note(owner, p)

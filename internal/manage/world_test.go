@@ -91,7 +91,7 @@ func TestNetworkRunsOnOverARestartWithASlip(t *testing.T) {
 	r.apply("networks: {lab: {mode: isolated}}")
 	r.edit("networks/lab.yaml", "networks: [")
 	r.untouched(func() {
-		next := &rig{t: t, host: r.host, dirs: r.dirs}
+		next := &rig{t: t, host: r.host, guests: r.guests, dirs: r.dirs}
 		next.boot()
 		if err := next.Boot(); err == nil || !strings.Contains(err.Error(), "lab.yaml:1") {
 			t.Errorf("boot says %v", err)

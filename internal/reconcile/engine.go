@@ -27,19 +27,31 @@ type Record interface {
 	Borrow(map[string]string) error
 }
 
+// Servers answer what guests ask for: addresses, names, routers. They are told
+// with every pass what to serve, and are the same after being told it twice.
+type Servers interface {
+	// Farewell ends service on the networks that want does not have, while their
+	// bridges are still there.
+	Farewell(want []plan.Service)
+	// Set serves just that on the host as it was seen, and returns by owner what
+	// cannot be served at the moment.
+	Set(want []plan.Service, host plan.State) map[string][]string
+}
+
 // Options are what an Engine needs.
 type Options struct {
 	Host Host // required
 	// Live returns the networks that run, bridges and ports, with defaults. An error
 	// beside a spec tells what could not be read; what the Owner() of such an error
 	// has on the host stays. Required.
-	Live   func() (*spec.Spec, error)
-	Record Record                             // required
-	Facts  plan.Facts                         // HostID and Program; the rest is learned
-	UIDs   func(*spec.Spec) map[string]string // numbers of the users who own taps; nil = none
-	Passed func(r Report, asked bool)         // told of every pass that did something or failed; nil = nobody
-	Step   func(done, total int)              // told of progress within a pass; nil = nobody
-	Log    *slog.Logger                       // nil = none
+	Live    func() (*spec.Spec, error)
+	Record  Record                             // required
+	Facts   plan.Facts                         // HostID and Program; the rest is learned
+	UIDs    func(*spec.Spec) map[string]string // numbers of the users who own taps; nil = none
+	Servers Servers                            // serve the guests of the networks; nil = nobody does
+	Passed  func(r Report, asked bool)         // told of every pass that did something or failed; nil = nobody
+	Step    func(done, total int)              // told of progress within a pass; nil = nobody
+	Log     *slog.Logger                       // nil = none
 }
 
 // Engine is the loop. Make it with New, then Run it; the other methods may be
@@ -53,6 +65,7 @@ type Engine struct {
 	repairs  int
 	retry    time.Duration // until the pass after a failed one; 0 = the last one succeeded
 	last     Report
+	served   []plan.Service
 	told     map[string][]string
 }
 
@@ -139,7 +152,7 @@ func (e *Engine) unasked(ctx context.Context) time.Duration {
 	}
 	e.repairs += len(r.Ops)
 	e.tell(r, false)
-	if err == nil && !r.Failed {
+	if err == nil && !r.Failed && !r.Degraded {
 		e.retry = 0
 		return resync
 	}
@@ -177,7 +190,7 @@ func (e *Engine) Sync(ctx context.Context) (Report, error) {
 		if r, err = e.pass(loop); err == nil {
 			e.tell(r, true)
 		}
-		if err != nil || r.Failed {
+		if err != nil || r.Failed || r.Degraded {
 			e.Wake()
 		}
 	})
@@ -233,8 +246,8 @@ func (e *Engine) Pause(ctx context.Context, on bool) error {
 // Snapshot is the loop's own state.
 type Snapshot struct {
 	Paused  bool
-	Repairs int // ops applied that nobody asked for
-	Last    Report
+	Repairs int    // ops applied that nobody asked for
+	Last    Report // without what was seen and done
 }
 
 // Snapshot returns the loop's state between two passes.

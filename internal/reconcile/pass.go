@@ -23,9 +23,13 @@ func (e *Engine) pass(ctx context.Context) (Report, error) {
 	if err != nil {
 		return r, err
 	}
+	if e.o.Servers != nil {
+		e.o.Servers.Farewell(r.Services)
+	}
 	e.apply(ctx, &r, want)
+	e.serve(&r)
 	r.At, r.Took = time.Now(), time.Since(begin)
-	e.last = r
+	e.last = r.outcome()
 	return r, nil
 }
 
@@ -65,6 +69,9 @@ func (e *Engine) look(ctx context.Context, live *spec.Spec) (Report, plan.State,
 	}
 	for _, w := range append(shared, plan.Warnings(free, facts)...) {
 		r.Note(w.Owner, w.Message)
+	}
+	if e.o.Servers != nil {
+		r.Services, r.served = e.servable(plan.Services(free, facts), &r), e.served
 	}
 	return r, want, nil
 }
@@ -142,6 +149,39 @@ func (e *Engine) run(ctx context.Context, r *Report) {
 			e.o.Step(total-len(todo), total)
 		}
 	}
+}
+
+// serve tells the servers what to serve.
+func (e *Engine) serve(r *Report) {
+	if e.o.Servers == nil {
+		return
+	}
+	for owner, problems := range e.o.Servers.Set(r.Services, r.Have) {
+		r.Degraded = true
+		for _, p := range problems {
+			r.Note(owner, p)
+		}
+	}
+	e.served = r.Services
+}
+
+// servable returns what is to be served. A network that waits for its bridge goes
+// on with what its guests have, if anything: a stranger's bridge is not served.
+func (e *Engine) servable(want []plan.Service, r *Report) []plan.Service {
+	return slices.Collect(func(yield func(plan.Service) bool) {
+		for _, s := range want {
+			if r.Blocked(s.Owner()) {
+				i := slices.IndexFunc(e.served, func(had plan.Service) bool { return had.Network == s.Network })
+				if i < 0 {
+					continue
+				}
+				s = e.served[i]
+			}
+			if !yield(s) {
+				return
+			}
+		}
+	})
 }
 
 // unhindered leaves out the ops that must wait for one that failed, and those

@@ -15,9 +15,23 @@ type Report struct {
 	Ops      []plan.Op           // applied, or, in a preview, pending
 	Problems map[string][]string // by owner, why something is not as wanted
 	Failed   bool                // an op failed; the loop tries again later
+	Degraded bool                // something cannot be served; the loop tries again later
+	Services []plan.Service      // what is to be served on the networks
 	blocked  map[string]bool     // owners in conflict, or with an op that failed
+	served   []plan.Service      // before
 	At       time.Time           // end of the pass
 	Took     time.Duration
+}
+
+// Serves lists how what is to be served differs from what was served before.
+func (r *Report) Serves() []string { return plan.DiffServices(r.served, r.Services) }
+
+// outcome is the report without what was seen and done: with a thousand networks
+// that is megabytes, and nobody asks for it later.
+func (r Report) outcome() Report {
+	r.Have, r.Ops, r.served = nil, nil, nil
+	r.Facts = plan.Facts{Uplinks4: r.Facts.Uplinks4, Uplinks6: r.Facts.Uplinks6}
+	return r
 }
 
 // Note adds why an owner's objects are not as wanted; the same reason twice

@@ -135,7 +135,7 @@ func (s *site) propose(r *run) (proposed [][]netip.Addr) {
 		}
 	}
 	for _, sub := range s.net.Subnets {
-		add(&leg{prefix: sub.Address.Masked(), gateway: sub.Address.Addr()}, spare(s.net, sub, candidates))
+		add(&leg{prefix: sub.Address.Masked(), gateway: sub.Address.Addr()}, spare(s.net, sub, r.o.Held, candidates))
 	}
 	for _, v6 := range []bool{false, true} {
 		if !has[v6] && (s.net.Mode == spec.Isolated || s.net.Mode == spec.Bridge) {

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"maps"
+	"net/netip"
 	"slices"
 	"strings"
 	"sync"
@@ -28,6 +29,7 @@ type Options struct {
 	Running  map[string]*spec.Network // required: every network that runs
 	Only     []string                 // names to prove; none = all
 	Outside  string                   // address outside to probe; "" = the uplinks' gateways
+	Held     map[netip.Addr]bool      // addresses that guests hold by lease, whether they answer or not
 	Uplinks4 []string                 // interfaces with an IPv4 default route
 	Uplinks6 []string                 // interfaces with an IPv6 default route
 }

@@ -1,0 +1,138 @@
+package manage
+
+import (
+	"cmp"
+	"context"
+	"encoding/hex"
+	"fmt"
+	"net/netip"
+	"slices"
+	"strings"
+	"time"
+
+	"kvmnet/internal/api"
+	"kvmnet/internal/lease"
+	"kvmnet/internal/spec"
+)
+
+// Guests tells of the guests of the networks: what they hold, and where they are
+// seen.
+type Guests interface {
+	Networks() []string // that have leases
+	Leases(network string) []lease.Lease
+	// End ends the lease of an address, and returns when that is on disk.
+	End(network string, a netip.Addr) error
+	// Forget drops all leases of a network that is no more.
+	Forget(network string)
+	// Seen lists who is seen on the running networks, but for what is known from leases.
+	Seen(ctx context.Context) ([]api.Address, error)
+}
+
+// LeaseChanged tells the listeners what happened to a lease.
+func (m *Manager) LeaseChanged(e lease.Event) {
+	l := m.leaseOf(e.Lease, nil)
+	if e.Kind == "warning" {
+		m.Warn("network/"+l.Network, e.Message)
+		return
+	}
+	guest := strings.TrimSpace(l.Hostname + " " + l.MAC.String())
+	m.events.send(api.Event{Time: time.Now(), Type: "lease", Object: "network/" + l.Network, Lease: &l,
+		Message: strings.TrimSpace(fmt.Sprintf("%s %s by %s %s", l.Address.Addr(), e.Kind, guest, e.Message))})
+}
+
+// Warn tells the listeners, and the log, what people should know of an object.
+func (m *Manager) Warn(owner, message string) {
+	m.log.Warn(message, "object", owner)
+	m.events.say("warning", owner, message)
+}
+
+// leaseOf turns a lease into what clients see. The prefix length is that of the
+// subnet, where the network has one for it.
+func (m *Manager) leaseOf(l lease.Lease, networks map[string]*spec.Network) api.Lease {
+	out := api.Lease{Network: l.Network, Address: netip.PrefixFrom(l.Addr, l.Addr.BitLen()), Protocol: "ipv4", MAC: l.MAC, IAID: l.IAID,
+		ClientID: colons(l.ClientID), Hostname: l.Hostname, Port: l.Port, Begun: l.Begun, State: l.State.String()}
+	if l.Addr.Is6() {
+		out.Protocol = "ipv6"
+	}
+	if !l.Expires.IsZero() {
+		out.Expires = &l.Expires
+	}
+	if n := networks[l.Network]; n != nil {
+		for _, s := range n.Subnets {
+			if s.Address.Contains(l.Addr) {
+				out.Address = netip.PrefixFrom(l.Addr, s.Address.Bits())
+			}
+		}
+	}
+	return out
+}
+
+// colons prints raw bytes as 01:52:54.
+func colons(raw string) string {
+	var parts []string
+	for _, b := range []byte(raw) {
+		parts = append(parts, hex.EncodeToString([]byte{b}))
+	}
+	return strings.Join(parts, ":")
+}
+
+// Leases implements api.Service: by network, then by address.
+func (m *Manager) Leases(_ context.Context, network string) ([]api.Lease, error) {
+	w, err := m.world()
+	if err != nil {
+		return nil, internal(err)
+	}
+	all := w.live().Merge(&spec.Spec{Networks: w.defined.Networks}).Networks
+	for name, n := range w.running.Networks { // as they run: their leases are of these subnets
+		all[name] = n
+	}
+	if network != "" && all[network] == nil {
+		return nil, notFound("network", network)
+	}
+	list := []api.Lease{}
+	for name := range all {
+		if network == "" || name == network {
+			for _, l := range m.guests.Leases(name) {
+				list = append(list, m.leaseOf(l, all))
+			}
+		}
+	}
+	slices.SortFunc(list, func(a, b api.Lease) int {
+		return cmp.Or(cmp.Compare(a.Network, b.Network), a.Address.Addr().Compare(b.Address.Addr()))
+	})
+	return list, nil
+}
+
+// ReleaseLease implements api.Service.
+func (m *Manager) ReleaseLease(ctx context.Context, r api.LeaseRelease) ([]api.Lease, error) {
+	all, err := m.Leases(ctx, r.Network)
+	if err != nil {
+		return nil, err
+	}
+	var ended []api.Lease
+	for _, l := range all {
+		if !isOf(l, r.Guest) {
+			continue
+		}
+		if err := m.guests.End(l.Network, l.Address.Addr()); err != nil {
+			return ended, internal(fmt.Errorf("release %s on network %s: %w", l.Address.Addr(), l.Network, err))
+		}
+		ended = append(ended, l)
+	}
+	if len(ended) == 0 {
+		return nil, &api.Error{Code: api.CodeNotFound, Message: fmt.Sprintf("no lease of %s; 'kvmnet leases' lists them by address, MAC and host name", r.Guest)}
+	}
+	return ended, nil
+}
+
+// isOf reports whether a lease is the one of an address, or of the guest that is
+// named by its MAC, its port or its host name.
+func isOf(l api.Lease, guest string) bool {
+	if a, err := netip.ParseAddr(guest); err == nil {
+		return a == l.Address.Addr()
+	}
+	if mac, err := spec.ParseMAC(guest); err == nil {
+		return mac == l.MAC
+	}
+	return strings.EqualFold(guest, l.Hostname) || guest == l.Port
+}

@@ -1,0 +1,235 @@
+package serve
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"net/netip"
+	"reflect"
+	"sync/atomic"
+
+	"kvmnet/internal/dhcp4"
+	"kvmnet/internal/dhcp6"
+	"kvmnet/internal/dns"
+	"kvmnet/internal/lease"
+	"kvmnet/internal/plan"
+	"kvmnet/internal/radv"
+	"kvmnet/internal/resolved"
+	"kvmnet/internal/socket"
+	"kvmnet/internal/spec"
+)
+
+// network is the service on one network. What serves is made when it is first
+// needed and stays until the network goes; what it says changes in place. The
+// sockets are bound to one device: when the bridge is made anew, they are, too.
+type network struct {
+	o        *Options
+	log      *slog.Logger
+	name     string
+	bridge   string
+	table    *lease.Table
+	isOwn    func(netip.Addr) bool
+	private  func(zone string) bool
+	index    int // of the bridge the sockets are on; 0 = none
+	have     plan.Service
+	problems []string // of the last set
+	pending  bool     // something is not there yet, and will be
+
+	link  *socket.Link
+	holds map[string]*socket.Hold // by protocol: udp4 and udp6
+	watch *socket.Watch
+	dns   *dns.Server
+	tftp  map[plan.TFTP]io.Closer
+
+	// Read by the goroutines of sockets.
+	dhcp4  atomic.Pointer[dhcp4.Server]
+	dhcp6  atomic.Pointer[dhcp6.Server]
+	radv   atomic.Pointer[radv.Server]
+	source atomic.Pointer[netip.Addr]        // link-local address of the bridge
+	ports  atomic.Pointer[map[string]string] // interface → name
+	on     atomic.Int64                      // index
+}
+
+func newNetwork(o *Options, w plan.Service, isOwn func(netip.Addr) bool, z *zones) *network {
+	n := &network{o: o, log: o.Log.With("network", w.Network), name: w.Network, bridge: w.Bridge, table: o.Book.Table(w.Network), isOwn: isOwn, private: z.others(w.Network),
+		holds: map[string]*socket.Hold{}, tftp: map[plan.TFTP]io.Closer{}}
+	n.source.Store(&netip.Addr{})
+	return n
+}
+
+// set serves what is wanted on the bridge as it is now, and tells what it cannot:
+//
+//  1. nothing to do when all is as it was, and was well
+//  2. new sockets when the bridge is a new one
+//  3. each protocol is told what to say
+func (n *network) set(w plan.Service) []string {
+	index, err := n.o.Kernel.Index(w.Bridge)
+	if err != nil {
+		n.problems = []string{fmt.Sprintf("cannot serve: %v", err)}
+		return n.problems
+	}
+	moved := index != n.index || n.link != nil && !n.link.Alive()
+	if !moved && !n.pending && len(n.problems) == 0 && reflect.DeepEqual(w, n.have) {
+		return nil
+	}
+	if moved {
+		n.close()
+	}
+	n.dropPorts(w)
+	n.bridge, n.index, n.have, n.problems, n.pending = w.Bridge, index, w, nil, false
+	n.on.Store(int64(index))
+	n.ports.Store(&w.Ports)
+	n.setWatch()
+	n.setLink()
+	n.setDHCP4()
+	n.setDHCP6()
+	n.setRA()
+	n.setDNS()
+	n.setTFTP()
+	return n.problems
+}
+
+// try notes why something cannot be served; the rest is served all the same.
+func (n *network) try(err error) {
+	if err != nil {
+		n.problems = append(n.problems, err.Error())
+	}
+}
+
+// dropPorts ends the leases of ports that are no more, where that is asked for.
+func (n *network) dropPorts(w plan.Service) {
+	drops := func(d *plan.DHCP) bool { return d != nil && d.DropWithPort }
+	if !drops(w.DHCP4) && !drops(w.DHCP6) {
+		return
+	}
+	now := map[string]bool{}
+	for _, name := range w.Ports {
+		now[name] = true
+	}
+	for _, name := range n.have.Ports {
+		if !now[name] {
+			n.table.DropPort(name, nil)
+		}
+	}
+}
+
+// setLink opens the socket by which requests of guests come in, and takes the
+// ports they are sent to, so that the kernel does not refuse them and another
+// server on this bridge is found.
+func (n *network) setLink() {
+	four, six := n.have.DHCP4 != nil, n.have.DHCP6 != nil || n.have.RA != nil
+	n.try(n.hold("udp4", 67, four))
+	n.try(n.hold("udp6", 547, six))
+	if n.link != nil || !four && !six {
+		return
+	}
+	link, err := socket.OpenLink(n.o.NS, n.bridge, n)
+	if n.try(err); err == nil {
+		n.link = link
+	}
+}
+
+func (n *network) hold(protocol string, port uint16, wanted bool) (err error) {
+	h := n.holds[protocol]
+	switch {
+	case wanted && h == nil:
+		if h, err = socket.HoldPort(n.o.NS, n.bridge, protocol, port); err == nil {
+			n.holds[protocol] = h
+		}
+	case !wanted && h != nil:
+		delete(n.holds, protocol)
+		err = h.Close()
+	}
+	return err
+}
+
+// setWatch looks out for guests whose addresses we do not give.
+func (n *network) setWatch() {
+	switch {
+	case n.have.Watch && n.watch == nil:
+		w, err := socket.OpenWatch(n.o.NS, n.bridge)
+		if n.try(err); err == nil {
+			n.watch = w
+		}
+	case !n.have.Watch && n.watch != nil:
+		n.try(n.watch.Close())
+		n.watch = nil
+	}
+}
+
+// portOf names the port behind which a MAC is, as the bridge learnt it.
+func (n *network) portOf(mac spec.MAC) string {
+	iface, err := n.o.Kernel.PortOf(int(n.on.Load()), mac)
+	if err != nil {
+		n.log.Debug("find the port of a guest", "mac", mac, "error", err)
+	}
+	return n.portName(iface)
+}
+
+// portName is a port's name when it is ours, or the interface somebody else
+// plugged in.
+func (n *network) portName(iface string) string {
+	if name, ours := (*n.ports.Load())[iface]; ours {
+		return name
+	}
+	return iface
+}
+
+func (n *network) warn(message string) { n.o.Warn("network/"+n.name, message) }
+
+// registration is what systemd-resolved is told of the network. A link without
+// zones is one that must not have any of ours.
+func (n *network) registration() resolved.Link {
+	l := resolved.Link{Index: n.index, Name: n.bridge}
+	for _, p := range n.have.Subnets {
+		l.Servers = append(l.Servers, p.Addr())
+	}
+	if d := n.have.DNS; d != nil && d.Register && d.Domain != "" && n.dns != nil {
+		l.Domain, l.Reverse = d.Domain, d.ReverseZones()
+	}
+	return l
+}
+
+// farewell tells guests that the router goes.
+func (n *network) farewell() {
+	if s := n.radv.Load(); s != nil && n.link != nil && n.link.Alive() {
+		s.Farewell()
+	}
+}
+
+// close ends service and closes every socket. The network can be set again.
+func (n *network) close() error {
+	var errs []error
+	if n.link != nil {
+		errs = append(errs, n.link.Close())
+		n.link = nil
+	}
+	if n.watch != nil {
+		errs = append(errs, n.watch.Close())
+		n.watch = nil
+	}
+	for protocol, h := range n.holds {
+		errs = append(errs, h.Close())
+		delete(n.holds, protocol)
+	}
+	for t, s := range n.tftp {
+		errs = append(errs, s.Close())
+		delete(n.tftp, t)
+	}
+	if s := n.dhcp4.Swap(nil); s != nil {
+		s.Close()
+	}
+	if s := n.dhcp6.Swap(nil); s != nil {
+		s.Close()
+	}
+	if s := n.radv.Swap(nil); s != nil {
+		s.Close()
+	}
+	if n.dns != nil {
+		n.dns.Close()
+		n.dns = nil
+	}
+	n.index = 0
+	return errors.Join(errs...)
+}
