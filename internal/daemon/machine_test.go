@@ -20,8 +20,10 @@ import (
 	"kvmnet/internal/daemon"
 	"kvmnet/internal/netns"
 	"kvmnet/internal/nstest"
+	"kvmnet/internal/peers"
 	"kvmnet/internal/plan"
 	"kvmnet/internal/reconcile"
+	"kvmnet/internal/resolved/resolvedtest"
 )
 
 // The test binary is also the daemon: started again with this variable set, it
@@ -41,7 +43,7 @@ func TestMain(m *testing.M) {
 	if text := os.Getenv(roleVar); text != "" {
 		os.Exit(serve(text))
 	}
-	nstest.Main(m)
+	nstest.Main(m, func() { peers.FetchKernel(context.Background(), nil) }, resolvedtest.Fetch)
 }
 
 func serve(text string) int {

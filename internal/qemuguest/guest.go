@@ -28,6 +28,7 @@ type Config struct {
 	Gateways  []netip.Addr   // default gateways, one a family
 	DHCP      bool           // run udhcpc; it goes on in the background if nobody answers at first
 	Memory    int            // MB; 0 means 192
+	Kernel    []string       // more words for the kernel's command line
 }
 
 // DefaultMemory is what a guest gets, in MB; the kernel and busybox fill half.
@@ -111,7 +112,7 @@ func commandLine(c Config) string {
 	if c.DHCP {
 		words = append(words, "KVMNET_DHCP=1")
 	}
-	return strings.Join(words, " ")
+	return strings.Join(append(words, c.Kernel...), " ")
 }
 
 func join[T fmt.Stringer](list []T) string {

@@ -240,8 +240,9 @@ func TestCommandLineCarriesWhatInitNeeds(t *testing.T) {
 		Name: "vm1", DHCP: true,
 		Addresses: []netip.Prefix{netip.MustParsePrefix("10.0.0.2/24"), netip.MustParsePrefix("fd00::2/64")},
 		Gateways:  []netip.Addr{netip.MustParseAddr("10.0.0.1")},
+		Kernel:    []string{"ip=dhcp"},
 	})
-	for _, want := range []string{"KVMNET_NAME=vm1", "KVMNET_ADDRESSES=10.0.0.2/24,fd00::2/64", "KVMNET_GATEWAYS=10.0.0.1", "KVMNET_DHCP=1"} {
+	for _, want := range []string{"ip=dhcp", "KVMNET_NAME=vm1", "KVMNET_ADDRESSES=10.0.0.2/24,fd00::2/64", "KVMNET_GATEWAYS=10.0.0.1", "KVMNET_DHCP=1"} {
 		if !slices.Contains(strings.Fields(line), want) {
 			t.Errorf("%q lacks %q", line, want)
 		}
