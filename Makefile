@@ -34,9 +34,11 @@ lint: ## gofmt, go vet, staticcheck, tidy go.mod
 	$(GO) mod tidy -diff
 	$(GO) mod verify
 
-bench: ## ratios against the bare kernel calls
-	@scripts/deps test
-	$(GO) test -run '^$$' -bench . -benchtime 20x -timeout 20m ./internal/daemon
+bench: ## ratios against the bare kernel calls and dnsmasq
+	@scripts/deps bench
+	$(GO) test -run '^$$' -bench 'Network|Pass|File' -benchtime 20x -timeout 20m ./internal/daemon
+	$(GO) test -run '^$$' -bench DHCPExchanges -benchtime 1x -timeout 20m ./internal/daemon
+	$(GO) test -run '^$$' -bench AgainstDnsmasq -benchtime 3x -timeout 20m ./internal/dns
 
 fuzz: ## each fuzzer for a minute
 	@for pkg in $$($(GO) list ./...); do \

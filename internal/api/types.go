@@ -77,6 +77,8 @@ type Status struct {
 	Problems  []string  `json:"problems"`          // "network/lab: …"
 	ConfigDir string    `json:"configDir"`         //
 	Uplinks   []string  `json:"uplinks,omitempty"` // interfaces by which networks leave
+
+	Goroutines int `json:"goroutines"` // of the daemon
 }
 
 // File is one file as the user gave it; the daemon parses it, so that every

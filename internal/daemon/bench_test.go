@@ -94,7 +94,7 @@ func BenchmarkStartNetwork(b *testing.B) {
 	for _, others := range []int{1, 100, 1000} {
 		b.Run(fmt.Sprintf("beside=%d", others), func(b *testing.B) {
 			m, k := benchMachine(b), newBare(b, nstest.NS(b))
-			m.apply(manyNetworks(others) + "  lab: {mode: nat, autostart: false, subnets: [{address: 10.200.0.1/24}]}\n")
+			m.apply(manyNetworks(others) + "  lab: {mode: nat, autostart: false, dns: {domain: lab.internal}, subnets: [{address: 10.200.0.1/24, dhcp: {}}]}\n")
 			m.settled()
 			var ours, theirs []time.Duration
 			for b.Loop() {
@@ -161,12 +161,12 @@ func benchMachine(b *testing.B) *machine {
 	return m
 }
 
-// manyNetworks is a file with n NAT networks.
+// manyNetworks is a file with n NAT networks with DHCP and DNS.
 func manyNetworks(n int) string {
 	var s strings.Builder
 	s.WriteString("networks:\n")
 	for i := range n {
-		fmt.Fprintf(&s, "  net%d: {mode: nat, subnets: [{address: %s}]}\n", i, address(i))
+		fmt.Fprintf(&s, "  net%d: {mode: nat, subnets: [{address: %s, dhcp: {}}]}\n", i, address(i))
 	}
 	return s.String()
 }

@@ -115,6 +115,7 @@ type machine struct {
 	t      testing.TB
 	ns     *netns.NS
 	dir    string
+	env    []string // of the daemon, besides the test's own
 	cmd    *exec.Cmd
 	log    *journal
 	ended  chan struct{}
@@ -176,7 +177,7 @@ func (m *machine) launchAs(r role) {
 	m.t.Helper()
 	text, _ := json.Marshal(r)
 	cmd := exec.Command("/proc/self/exe")
-	cmd.Env = append(os.Environ(), roleVar+"="+string(text))
+	cmd.Env = append(append(os.Environ(), roleVar+"="+string(text)), m.env...)
 	log := &journal{}
 	cmd.Stderr = log
 	if err := m.ns.Do(cmd.Start); err != nil {

@@ -1,8 +1,15 @@
 package daemon_test
 
 import (
+	"fmt"
+	"net"
+	"net/netip"
+	"os"
 	"strings"
 	"testing"
+	"time"
+
+	"github.com/insomniacslk/dhcp/dhcpv4"
 
 	"kvmnet/internal/nstest"
 )
@@ -36,4 +43,69 @@ func TestRulesDoNotGrowWithNetworks(t *testing.T) {
 		t.Errorf("%d networks, %v", len(networks), err)
 	}
 	t.Logf("%d rules", many)
+}
+
+// TestThousandNetworksAreServedByOneProcess counts what they cost, and has a guest
+// of one network take an address and ask for a name while guests of another do
+// nothing but ask.
+func TestThousandNetworksAreServedByOneProcess(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	n := 1000
+	if testing.Short() {
+		n = 100
+	}
+	w.apply(servedNetworks(n))
+	if ops := w.drift(); len(ops) > 0 {
+		t.Errorf("%d networks are not settled: %s …", n, ops[0])
+	}
+	st, err := w.client.Status(t.Context())
+	if err != nil || len(st.Problems) > 0 {
+		t.Fatalf("%v %.1000v", err, st.Problems)
+	}
+	files, err := os.ReadDir(fmt.Sprintf("/proc/%d/fd", st.PID))
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Logf("%d networks of two families: %d descriptors, %d goroutines", n, len(files), st.Goroutines)
+	if len(files) > 7*n+100 || st.Goroutines > 5*n+100 {
+		t.Errorf("%d descriptors and %d goroutines are too many", len(files), st.Goroutines)
+	}
+	noisy, _, _ := w.strict("noisy", "net1")
+	var c net.Conn
+	if err := noisy.NS().Do(func() (err error) { c, err = net.Dial("udp", "10.0.1.1:67"); return err }); err != nil {
+		t.Fatal(err)
+	}
+	defer c.Close()
+	end := make(chan struct{})
+	defer close(end)
+	go func() {
+		for i := 0; ; i++ {
+			select {
+			case <-end:
+				return
+			default:
+				c.Write(message(guestMAC(i), dhcpv4.MessageTypeDiscover).ToBytes())
+			}
+		}
+	}()
+	begin := time.Now()
+	guest, _, lease := w.strict("guest", "net7")
+	got := w.ask(guest, "10.0.7.1", "fixed.net7.internal", "A")
+	t.Logf("beside the noise: address and name in %s", time.Since(begin).Round(time.Millisecond))
+	if !netip.MustParsePrefix("10.0.7.0/24").Contains(lease.Address.Addr()) || got != "10.0.7.77" {
+		t.Errorf("got %s and %s", lease.Address, got)
+	}
+	w.stop() // a killed process closes its packet sockets one after the other
+}
+
+// servedNetworks is a file with n NAT networks of two families, with all services.
+func servedNetworks(n int) string {
+	var s strings.Builder
+	s.WriteString("networks:\n")
+	for i := range n {
+		fmt.Fprintf(&s, "  net%d: {mode: nat, dns: {domain: net%d.internal, hosts: {fixed: %s}}, subnets: [{address: %s, dhcp: {}}, {address: \"fd00:%x::1/64\"}]}\n",
+			i, i, netip.AddrFrom4([4]byte{10, byte(i / 256), byte(i), 77}), address(i), i)
+	}
+	return s.String()
 }

@@ -7,6 +7,7 @@ import (
 	"log/slog"
 	"os"
 	"os/user"
+	"runtime"
 	"strconv"
 	"sync"
 	"time"
@@ -204,7 +205,7 @@ func (m *Manager) Status(ctx context.Context) (api.Status, error) {
 		return api.Status{}, internal(err)
 	}
 	all := w.all()
-	st := api.Status{Version: m.version, PID: os.Getpid(), Started: m.started, Paused: s.Paused, ConfigDir: m.configDir,
+	st := api.Status{Version: m.version, PID: os.Getpid(), Goroutines: runtime.NumGoroutine(), Started: m.started, Paused: s.Paused, ConfigDir: m.configDir,
 		Networks: len(all.Networks), Running: len(w.running.Networks), Ports: len(all.Ports),
 		LastPass: s.Last.At, PassTook: s.Last.Took.Round(time.Microsecond).String(), Repairs: s.Repairs,
 		Uplinks: union(s.Last.Facts.Uplinks4, s.Last.Facts.Uplinks6), Problems: append([]string{}, told(s.Last)...)}

@@ -18,6 +18,7 @@ type DnsmasqConfig struct {
 	Domain   string
 	Most     int      // leases, 0 is dnsmasq's 1000
 	Quiet    bool     // does not log each message
+	Leases   string   // its lease file as it finds it
 	Options  []string // more arguments, each as --dhcp-option=…
 }
 
@@ -28,6 +29,9 @@ func Dnsmasq(t testing.TB, h *testhost.Host, c DnsmasqConfig) {
 	Need(t, "dnsmasq", "dnsmasq-base")
 	needRoot(t, "dnsmasq") // even with --user=root
 	dir := t.TempDir()
+	if err := os.WriteFile(dir+"/leases", []byte(c.Leases), 0o600); err != nil {
+		t.Fatal(err)
+	}
 	argv := []string{"dnsmasq", "--keep-in-foreground", "--conf-file=/dev/null", "--log-facility=-", "--user=root", "--group=root",
 		"--pid-file=" + dir + "/pid", "--dhcp-leasefile=" + dir + "/leases", "--interface=" + c.Device, "--bind-interfaces",
 		"--except-interface=lo", "--no-resolv", "--no-hosts", "--no-ping", "--dhcp-authoritative",
