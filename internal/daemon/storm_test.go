@@ -32,9 +32,9 @@ networks:
 
 // storm is many guests behind one relay agent, and what they were promised.
 type storm struct {
-	t      *testing.T
-	conn   net.PacketConn
-	server net.Addr
+	t             *testing.T
+	conn          net.PacketConn
+	relay, server net.IP
 
 	mu     sync.Mutex
 	waits  map[dhcpv4.TransactionID]chan *dhcpv4.DHCPv4
@@ -43,12 +43,12 @@ type storm struct {
 	acks   int
 }
 
-// newStorm opens the relay agent's port in a guest. What it receives has passed
-// the kernel's own check of checksums.
-func newStorm(t *testing.T, guest *testhost.Host) *storm {
-	s := &storm{t: t, server: &net.UDPAddr{IP: net.IPv4(10, 2, 0, 1), Port: 67}, waits: map[dhcpv4.TransactionID]chan *dhcpv4.DHCPv4{},
+// newStorm opens the relay agent's port at an address of a guest. What it receives
+// has passed the kernel's own check of checksums.
+func newStorm(t *testing.T, guest *testhost.Host, relay, server string) *storm {
+	s := &storm{t: t, relay: net.ParseIP(relay).To4(), server: net.ParseIP(server).To4(), waits: map[dhcpv4.TransactionID]chan *dhcpv4.DHCPv4{},
 		leased: map[spec.MAC]netip.Addr{}, owner: map[netip.Addr]spec.MAC{}}
-	if err := guest.NS().Do(func() (err error) { s.conn, err = net.ListenPacket("udp4", "10.2.0.7:67"); return err }); err != nil {
+	if err := guest.NS().Do(func() (err error) { s.conn, err = net.ListenPacket("udp4", relay+":67"); return err }); err != nil {
 		t.Fatal(err)
 	}
 	done := make(chan struct{})
@@ -81,7 +81,7 @@ func (s *storm) receive() {
 
 // ask sends a message of a guest and waits a little for the answer; nil is none.
 func (s *storm) ask(m *dhcpv4.DHCPv4, patience time.Duration) *dhcpv4.DHCPv4 {
-	m.GatewayIPAddr = net.IPv4(10, 2, 0, 7)
+	m.GatewayIPAddr = s.relay
 	c := make(chan *dhcpv4.DHCPv4, 1)
 	s.mu.Lock()
 	s.waits[m.TransactionID] = c
@@ -91,13 +91,17 @@ func (s *storm) ask(m *dhcpv4.DHCPv4, patience time.Duration) *dhcpv4.DHCPv4 {
 		delete(s.waits, m.TransactionID)
 		s.mu.Unlock()
 	}()
-	s.conn.WriteTo(m.ToBytes(), s.server) // while no daemon runs nobody hears it
+	s.send(m) // while no daemon runs nobody hears it
 	select {
 	case got := <-c:
 		return got
 	case <-time.After(patience):
 		return nil
 	}
+}
+
+func (s *storm) send(m *dhcpv4.DHCPv4) {
+	s.conn.WriteTo(m.ToBytes(), &net.UDPAddr{IP: s.server, Port: 67})
 }
 
 func message(mac spec.MAC, kind dhcpv4.MessageType, more ...dhcpv4.Modifier) *dhcpv4.DHCPv4 {
@@ -109,20 +113,23 @@ func message(mac spec.MAC, kind dhcpv4.MessageType, more ...dhcpv4.Modifier) *dh
 }
 
 // take goes through the four messages, or renews what the guest has.
-func (s *storm) take(mac spec.MAC, patience time.Duration) bool {
+func (s *storm) take(mac spec.MAC, patience time.Duration) bool { return s.takeAs(mac, patience) }
+
+// takeAs does it with more options in each message.
+func (s *storm) takeAs(mac spec.MAC, patience time.Duration, more ...dhcpv4.Modifier) bool {
 	s.mu.Lock()
 	held, renews := s.leased[mac]
 	s.mu.Unlock()
 	var request *dhcpv4.DHCPv4
 	if renews {
-		request = message(mac, dhcpv4.MessageTypeRequest, dhcpv4.WithClientIP(held.AsSlice()))
+		request = message(mac, dhcpv4.MessageTypeRequest, append(more, dhcpv4.WithClientIP(held.AsSlice()))...)
 	} else {
-		offer := s.ask(message(mac, dhcpv4.MessageTypeDiscover), patience)
+		offer := s.ask(message(mac, dhcpv4.MessageTypeDiscover, more...), patience)
 		if offer == nil || offer.MessageType() != dhcpv4.MessageTypeOffer {
 			return false
 		}
-		request = message(mac, dhcpv4.MessageTypeRequest, dhcpv4.WithOption(dhcpv4.OptRequestedIPAddress(offer.YourIPAddr)),
-			dhcpv4.WithOption(dhcpv4.OptServerIdentifier(offer.ServerIdentifier())))
+		request = message(mac, dhcpv4.MessageTypeRequest, append(more, dhcpv4.WithOption(dhcpv4.OptRequestedIPAddress(offer.YourIPAddr)),
+			dhcpv4.WithOption(dhcpv4.OptServerIdentifier(offer.ServerIdentifier())))...)
 	}
 	ack := s.ask(request, patience)
 	if ack == nil {
@@ -160,9 +167,9 @@ func (s *storm) release(mac spec.MAC) {
 	delete(s.owner, held)
 	s.mu.Unlock()
 	if has {
-		m := message(mac, dhcpv4.MessageTypeRelease, dhcpv4.WithClientIP(held.AsSlice()), dhcpv4.WithOption(dhcpv4.OptServerIdentifier(net.IPv4(10, 2, 0, 1))))
-		m.GatewayIPAddr = net.IPv4(10, 2, 0, 7)
-		s.conn.WriteTo(m.ToBytes(), s.server)
+		m := message(mac, dhcpv4.MessageTypeRelease, dhcpv4.WithClientIP(held.AsSlice()), dhcpv4.WithOption(dhcpv4.OptServerIdentifier(s.server)))
+		m.GatewayIPAddr = s.relay
+		s.send(m)
 	}
 }
 
@@ -204,7 +211,7 @@ func TestKilledDaemonKeepsEveryAcknowledgedLease(t *testing.T) {
 	m.start(0)
 	m.apply(stormLab)
 	nstest.Join(t, guest, machine, "lab", netip.MustParsePrefix("10.2.0.7/16"))
-	s := newStorm(t, guest)
+	s := newStorm(t, guest, "10.2.0.7", "10.2.0.1")
 	kills := 200
 	if testing.Short() {
 		kills = 20

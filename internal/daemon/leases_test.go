@@ -1,0 +1,162 @@
+package daemon_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net"
+	"net/netip"
+	"os"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/insomniacslk/dhcp/dhcpv4"
+
+	"kvmnet/internal/api"
+	"kvmnet/internal/nstest"
+	"kvmnet/internal/peers"
+	"kvmnet/internal/testhost"
+)
+
+// port adds a veth port of ours and moves its other end into a host.
+func (w *world) port(name, network string) *testhost.Host {
+	w.t.Helper()
+	h := nstest.Host(w.t, name)
+	w.apply(fmt.Sprintf("ports:\n  %s: {network: %s, type: veth, peer: %s-p}\n", name, network, name))
+	if err := h.Adopt(w.Machine.NS(), name+"-p", "eth0"); err != nil {
+		w.t.Fatal(err)
+	}
+	return h
+}
+
+// leases lists the leases of a network as "address port".
+func (w *world) leases(network string) (list []string) {
+	w.t.Helper()
+	all, err := w.client.Leases(w.t.Context(), network)
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	for _, l := range all {
+		list = append(list, l.Address.Addr().String()+" "+l.Port)
+	}
+	return list
+}
+
+func TestGuestsAreKnownByThePortTheyAreBehind(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	w.apply(strings.Replace(nat9, "dhcp: {}", "dhcp: {hosts: {vm2: {ip: 10.9.0.200}}}", 1))
+	one, two := w.port("vm1", "lab"), w.port("vm2", "lab")
+	waited := make(chan []api.Address, 1)
+	go func() {
+		list, err := w.client.Addresses(t.Context(), api.AddressRequest{Guest: "vm1", Wait: time.Minute})
+		if err != nil {
+			t.Error(err)
+		}
+		waited <- list
+	}()
+	first, err := peers.Strict(t, one).Take(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got := <-waited; len(got) != 1 || got[0].Address != first.Address.Addr() || got[0].Source != "lease" || got[0].Port != "vm1" {
+		t.Errorf("who waited got %v", got)
+	}
+	second, err := peers.Strict(t, two).Take(t.Context())
+	if err != nil || second.Address.Addr() != netip.MustParseAddr("10.9.0.200") {
+		t.Errorf("the port that has a reservation by its name got %+v, %v", second, err)
+	}
+	if got := w.leases("lab"); !slices.Equal(got, []string{first.Address.Addr().String() + " vm1", "10.9.0.200 vm2"}) {
+		t.Errorf("leases are %q", got)
+	}
+	if got := w.ask(two, "10.9.0.1", "vm1.lab.internal", "A"); got != first.Address.Addr().String() {
+		t.Errorf("vm1, which told no name, is found as %s", got)
+	}
+}
+
+func TestLeasesOfADeletedPortAreDroppedWhenTheNetworkSaysSo(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	w.apply(nat9)
+	c := peers.Strict(t, w.port("vm1", "lab"))
+	if _, err := c.Take(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	if err := w.client.DeletePort(t.Context(), "vm1"); err != nil {
+		t.Fatal(err)
+	}
+	if got := w.leases("lab"); len(got) != 1 {
+		t.Errorf("the network did not say so; leases are %q", got)
+	}
+	w.apply(strings.Replace(nat9, "    subnets:", "    dhcp: {dropWithPort: true}\n    subnets:", 1))
+	if _, err := peers.Strict(t, w.port("vm2", "lab")).Take(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	if err := w.client.DeletePort(t.Context(), "vm2"); err != nil {
+		t.Fatal(err)
+	}
+	nstest.Eventually(t, 10*time.Second, func() error {
+		if got := w.leases("lab"); len(got) != 1 || !strings.HasSuffix(got[0], "vm1") {
+			return fmt.Errorf("leases are %q", got)
+		}
+		return nil
+	})
+}
+
+// TestAnotherDHCPServerIsNamedAndGuestsAreServed: one that holds the port on every
+// interface, and need not serve this one.
+func TestAnotherDHCPServerIsNamedAndGuestsAreServed(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	var squatter net.PacketConn
+	if err := w.Machine.NS().Do(func() (err error) { squatter, err = net.ListenPacket("udp4", ":67"); return err }); err != nil {
+		t.Fatal(err)
+	}
+	defer squatter.Close()
+	w.apply(nat9)
+	told := strings.Join(w.problems("lab"), "\n")
+	if !strings.Contains(told, "port 67 on lab0 is taken") || !strings.Contains(told, fmt.Sprintf("(pid %d)", os.Getpid())) {
+		t.Errorf("problems are %q", told)
+	}
+	w.strict("guest", "lab0")
+}
+
+// TestClonesOfOneImageGetAddressesOfTheirOwn, though they send one client id.
+func TestClonesOfOneImageGetAddressesOfTheirOwn(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	w.apply(strings.Replace(nat9, "dhcp: {}", "dhcp: {relays: [10.9.0.7]}", 1))
+	relay := nstest.Host(t, "relay")
+	nstest.Join(t, relay, w.Machine, "lab0", netip.MustParsePrefix("10.9.0.7/24"))
+	ctx, cancel := context.WithCancel(t.Context())
+	warned := make(chan string, 10)
+	go func() {
+		w.client.Events(ctx, func(e api.Event) {
+			if e.Type == "warning" {
+				warned <- e.Message
+			}
+		})
+	}()
+	defer cancel()
+	s := newStorm(t, relay, "10.9.0.7", "10.9.0.1")
+	id := dhcpv4.WithOption(dhcpv4.OptGeneric(dhcpv4.OptionClientIdentifier, []byte("\xff\x12\x34machine-id")))
+	nstest.Eventually(t, 10*time.Second, func() error {
+		if !s.takeAs(guestMAC(1), time.Second, id) || !s.takeAs(guestMAC(2), time.Second, id) {
+			return errors.New("no lease")
+		}
+		return nil
+	})
+	if a, b := s.leased[guestMAC(1)], s.leased[guestMAC(2)]; a == b {
+		t.Errorf("both have %s", a)
+	}
+	select {
+	case text := <-warned:
+		if !strings.Contains(text, guestMAC(1).String()) || !strings.Contains(text, guestMAC(2).String()) {
+			t.Errorf("the warning is %q", text)
+		}
+	case <-time.After(10 * time.Second):
+		t.Error("nobody was warned")
+	}
+}
