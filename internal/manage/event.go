@@ -38,6 +38,13 @@ func (h *hub) send(e api.Event) {
 	}
 }
 
+// heard reports whether anybody listens.
+func (h *hub) heard() bool {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	return len(h.listeners) > 0
+}
+
 func (h *hub) listen() chan api.Event {
 	c := make(chan api.Event, backlog)
 	h.mu.Lock()

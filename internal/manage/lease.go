@@ -30,11 +30,14 @@ type Guests interface {
 
 // LeaseChanged tells the listeners what happened to a lease.
 func (m *Manager) LeaseChanged(e lease.Event) {
-	l := m.leaseOf(e.Lease, nil)
 	if e.Kind == "warning" {
-		m.Warn("network/"+l.Network, e.Message)
+		m.Warn("network/"+e.Lease.Network, e.Message)
 		return
 	}
+	if !m.events.heard() { // thousands a second, at times
+		return
+	}
+	l := m.leaseOf(e.Lease, nil)
 	guest := strings.TrimSpace(l.Hostname + " " + l.MAC.String())
 	m.events.send(api.Event{Time: time.Now(), Type: "lease", Object: "network/" + l.Network, Lease: &l,
 		Message: strings.TrimSpace(fmt.Sprintf("%s %s by %s %s", l.Address.Addr(), e.Kind, guest, e.Message))})
