@@ -23,6 +23,8 @@ func (d *demo) attacks() []*cell {
 	d.each(s.hostAddress)
 	d.each(s.gateways)
 	d.each(s.onWire)
+	d.each(s.outsideName)
+	d.each(s.foreignNames)
 	d.each(s.spoof)
 	return s.cells
 }

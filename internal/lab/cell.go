@@ -15,6 +15,7 @@ type cell struct {
 	column  string // network
 	family  family
 	promise string
+	service bool // it is about what guests are served, and in a table of its own
 	verdict
 	put func(ctx context.Context) verdict
 }
@@ -44,14 +45,15 @@ func prove(ctx context.Context, cells []*cell) error {
 
 // sheet collects cells.
 type sheet struct {
-	d     *demo
-	cells []*cell
+	d       *demo
+	service bool // its cells are
+	cells   []*cell
 }
 
 // add adds a promise of a network; untold ones are left out.
 func (s *sheet) add(row string, n *network, f family, promise string, put func(context.Context) verdict) {
 	if promise != untold {
-		s.cells = append(s.cells, &cell{row: row, column: n.name, family: f, promise: promise, put: put})
+		s.cells = append(s.cells, &cell{row: row, column: n.name, family: f, promise: promise, service: s.service, put: put})
 	}
 }
 

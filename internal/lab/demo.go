@@ -164,6 +164,11 @@ func (d *demo) proveAll(ctx context.Context) ([]*cell, error) {
 	if err := prove(ctx, cells); err != nil {
 		return nil, err
 	}
+	served := d.served()
+	d.step("ask for addresses, routers and names: %d promises", len(served))
+	if err := prove(ctx, served); err != nil {
+		return nil, err
+	}
 	attacks := d.attacks()
 	d.step("cheat: false sources, foreign gateways, forced routes: %d promises", len(attacks))
 	d.forget()
@@ -175,7 +180,7 @@ func (d *demo) proveAll(ctx context.Context) ([]*cell, error) {
 	}
 	d.forget()
 	decided, err := d.decided(ctx)
-	return slices.Concat(cells, attacks, decided), err
+	return slices.Concat(cells, served, attacks, decided), err
 }
 
 // forget empties what the hosts remember of the questions so far.

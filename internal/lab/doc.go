@@ -13,7 +13,7 @@
 // lab outlives Run unless Keep says so.
 //
 // lab speaks to the daemon through api only, as any user does. It imports api,
-// spec, specfile, netns, testhost and qemuguest, and must not import the rooms
+// spec, specfile, netns, testhost, qemuguest and verify/client, and must not import the rooms
 // that make networks: it looks at packets, so that it cannot repeat their
 // mistakes.
 package lab

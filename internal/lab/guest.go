@@ -13,6 +13,7 @@ import (
 	"kvmnet/internal/api"
 	"kvmnet/internal/spec"
 	"kvmnet/internal/testhost"
+	"kvmnet/internal/verify/client"
 )
 
 // party is anybody who can be asked to reach somebody.
@@ -139,6 +140,14 @@ func (d *demo) defaultRoutes(h *testhost.Host, n *network) error {
 type asker interface {
 	// ask puts a question by every protocol it knows.
 	ask(ctx context.Context, q question) []answer
+
+	// offered asks for an address in the subnet of a gateway address, and tells
+	// which one it was offered.
+	offered(ctx context.Context, gateway netip.Prefix) string
+	// advertised tells which router there is, as client.Advertised does.
+	advertised(ctx context.Context) string
+	// named tells which address a server has for a name.
+	named(ctx context.Context, q client.Name, from, server netip.Addr) string
 }
 
 // answer is what came of one protocol.

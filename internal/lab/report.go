@@ -45,7 +45,12 @@ func (d *demo) report(cells []*cell) error {
 		columns = append(columns, n.column())
 	}
 	d.say("")
-	table(d.Out, columns, cells, d.width(), p)
+	who, served := split(cells)
+	table(d.Out, columns, who, d.width(), p)
+	if len(served) > 0 {
+		d.say("\nServices, as the first guest of each network was told:")
+		table(d.Out, servedColumns(columns, served), served, d.width(), p)
+	}
 	d.say("\n✓ as promised, ✗ not; the first mark is IPv4, the second IPv6. kept, rewritten: the source address the other side saw.")
 	d.sources(cells)
 	broken := 0
@@ -60,6 +65,28 @@ func (d *demo) report(cells []*cell) error {
 	}
 	d.say("")
 	return nil
+}
+
+// split sorts cells by the table they are in.
+func split(cells []*cell) (who, served []*cell) {
+	for _, c := range cells {
+		if c.service {
+			served = append(served, c)
+		} else {
+			who = append(who, c)
+		}
+	}
+	return who, served
+}
+
+// servedColumns are the names of the networks that serve something.
+func servedColumns(columns []column, cells []*cell) (list []column) {
+	for _, col := range columns {
+		if slices.ContainsFunc(cells, func(c *cell) bool { return c.column == col.name }) {
+			list = append(list, column{name: col.name})
+		}
+	}
+	return list
 }
 
 // kept is the last line of a demo that went well.

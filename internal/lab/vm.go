@@ -39,7 +39,8 @@ func (d *demo) plugVM(ctx context.Context, n *network, s seat) (*party, error) {
 	}
 	defer func() { <-d.boots }()
 	g, err := qemuguest.Start(ctx, qemuguest.Config{Assets: d.assets, Name: s.name, NS: d.world.machine.NS(), Tap: port.Spec.Interface,
-		MAC: port.Spec.MAC, Addresses: s.addr.list(), Gateways: n.via().addrs()})
+		MAC: port.Spec.MAC, Addresses: s.addr.list(), Gateways: n.via().addrs(),
+		Kernel: []string{"ipv6.autoconf=0"}}) // it has its addresses
 	if err != nil {
 		return nil, err
 	}

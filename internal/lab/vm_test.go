@@ -23,13 +23,14 @@ func TestDemoWithVirtualMachines(t *testing.T) {
 	if _, err := qemuguest.Prepare(t.Context(), nil); err != nil {
 		t.Skipf("needs guest files: %v", err)
 	}
-	const file = "networks: {lab: {mode: nat, subnets: [{address: 192.168.100.1/24}]}}\n"
+	const file = "networks: {lab: {mode: nat, subnets: [{address: 192.168.100.1/24, dhcp: {}}, {address: 'fd00:20::1/64'}]}}\n"
 	var out strings.Builder
 	err := Run(t.Context(), Options{Guests: GuestsQEMU, Out: &out, File: &api.File{Name: "vm.yaml", Text: file}})
 	if err != nil || !allKept.MatchString(out.String()) {
 		t.Fatalf("%v\n%s", err, out.String())
 	}
-	for _, want := range []string{"lab-1 booted in ", "lab        192.168.100.20 as 192.0.2.2\n", "machine as before"} {
+	for _, want := range []string{"lab-1 booted in ", "lab        192.168.100.20 as 192.0.2.2, fd00:20::14 as 2001:db8:2::2\n",
+		"address offered    ✓· 192.168.100.20\n", "router advertised  ·✓ fd00:20::/64, router\n", "name answered      ✓✓ 192.168.100.20 / fd00:20::14\n", "machine as before"} {
 		if !strings.Contains(out.String(), want) {
 			t.Errorf("%q is missing in:\n%s", want, out.String())
 		}

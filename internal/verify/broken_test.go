@@ -80,6 +80,8 @@ func TestABrokenPromiseIsReportedAndNoOther(t *testing.T) {
 			"lab: guest → gateway 10.1.0.1 (ping): no answer",
 			"lab: guest → outside 192.0.2.1 (icmp): nothing left: gateway 10.1.0.1 does not answer (arp)",
 			"lab: guest → outside 192.0.2.1 (udp): nothing left: gateway 10.1.0.1 does not answer (arp)",
+			"lab: guest → name of the gateway by DNS 10.1.0.1 (udp): no answer: silence",
+			"lab: guest → name of the gateway by DNS 10.1.0.1 (tcp): no answer: silence",
 		}},
 		{"the host does not answer pings", map[string]*spec.Network{"cell": cell()}, "", func(l *lab) {
 			l.sysctl("net/ipv4/icmp_echo_ignore_all", "1")

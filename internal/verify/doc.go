@@ -16,6 +16,10 @@
 // too, whose Seen begins with "not checked:" and whose OK is true: nothing is
 // known to be broken.
 //
+// What the host serves is proved by asking for it as guests do, and taking nothing:
+// an address that is offered is held for a minute at most. What comes from outside
+// cannot be played on somebody's machine; the demo does.
+//
 // Real guests are not disturbed: addresses are taken outside of DHCP ranges and
 // only if nobody answers for them, and bridges keep their MAC and MTU.
 //
@@ -24,6 +28,6 @@
 // others. Isolated networks without an address are not among them, because there
 // is no address to send to.
 //
-// verify imports testhost, netns and spec. It knows nothing of how networks are
+// verify imports testhost, netns, spec and its own verify/client. It knows nothing of how networks are
 // made: it looks at packets only, so that it cannot repeat the maker's mistake.
 package verify

@@ -6,6 +6,7 @@ import (
 	"encoding/hex"
 	"errors"
 	"net/netip"
+	"os"
 	"time"
 
 	"kvmnet/internal/netns"
@@ -42,6 +43,12 @@ func plugIn(ctx context.Context, name string, ns *netns.NS, bridge string, mtu i
 		Inside: nic, MAC: g.mac, MTU: mtu,
 		Outside: ns, OutsideName: "kvt" + hex.EncodeToString(seed[3:]), OutsideMAC: spec.MAC{0xfe, 0x54, 0, seed[0], seed[1], seed[2]}, Bridge: bridge,
 	})
+	if err == nil { // it has its addresses, and learns no others from the router
+		err = h.Sysctl("net/ipv6/conf/"+nic+"/accept_ra", "0")
+	}
+	if errors.Is(err, os.ErrNotExist) { // no IPv6
+		err = nil
+	}
 	if err == nil {
 		g.heard, err = h.Capture(ctx, nic, func(p testhost.Packet) bool {
 			if p.Outgoing {

@@ -1,16 +1,23 @@
 package verify
 
 import (
+	"context"
+	"errors"
 	"net/netip"
 	"regexp"
 	"slices"
 	"strings"
+	"sync"
 	"testing"
 
+	"kvmnet/internal/dns"
+	"kvmnet/internal/kernel"
+	"kvmnet/internal/lease"
 	"kvmnet/internal/nft"
 	"kvmnet/internal/nstest"
 	"kvmnet/internal/plan"
 	"kvmnet/internal/reconcile"
+	"kvmnet/internal/serve"
 	"kvmnet/internal/spec"
 )
 
@@ -42,12 +49,14 @@ type lab struct {
 	*nstest.Lab
 	t       testing.TB
 	running map[string]*spec.Network
+	book    *lease.Book
+	unserve func() // ends all service
 }
 
 // newLab brings networks up as the daemon does: plan, then apply.
 func newLab(t testing.TB, running map[string]*spec.Network) *lab {
 	t.Helper()
-	l := &lab{nstest.NewLab(t), t, running}
+	l := &lab{Lab: nstest.NewLab(t), t: t, running: running}
 	system, err := reconcile.Open(l.Machine.NS())
 	try(t, err)
 	defer system.Close()
@@ -55,10 +64,12 @@ func newLab(t testing.TB, running map[string]*spec.Network) *lab {
 	try(t, err)
 	live := &spec.Spec{Networks: running}
 	live.Default()
+	var have plan.State
+	var facts plan.Facts
 	for range 3 {
-		have, err := system.Observe(t.Context())
+		have, err = system.Observe(t.Context())
 		try(t, err)
-		facts := plan.Facts{HostID: "test", Program: program}.Learn(have)
+		facts = plan.Facts{HostID: "test", Program: program}.Learn(have)
 		ops, conflicts := plan.Diff(plan.Build(live, facts), have)
 		if len(conflicts) > 0 {
 			t.Fatal(conflicts)
@@ -69,7 +80,30 @@ func newLab(t testing.TB, running map[string]*spec.Network) *lab {
 			}
 		}
 	}
+	l.serve(plan.Services(live, facts), have)
 	return l
+}
+
+// serve serves the networks until the end of the test, or unserve.
+func (l *lab) serve(want []plan.Service, have plan.State) {
+	l.t.Helper()
+	k, err := kernel.Open(l.Machine.NS(), "")
+	try(l.t, err)
+	l.book, err = lease.Open(l.t.TempDir(), lease.Options{})
+	try(l.t, err)
+	servers := serve.New(serve.Options{NS: l.Machine.NS(), Kernel: k, Book: l.book, DUID: []byte{0, 4, 1},
+		Upstream: dns.NewUpstreams("/dev/null"), Warn: func(string, string) {}})
+	for owner, problems := range servers.Set(want, have) {
+		l.t.Fatalf("serve %s: %q", owner, problems)
+	}
+	ctx, cancel := context.WithCancel(context.Background())
+	watching := make(chan error, 1)
+	go func() { watching <- k.Watch(ctx, func() { servers.Set(want, have) }) }() // a port brings its bridge a link-local address
+	l.unserve = sync.OnceFunc(func() {
+		cancel()
+		try(l.t, errors.Join(<-watching, servers.Close(), l.book.Close(), k.Close()))
+	})
+	l.t.Cleanup(l.unserve)
 }
 
 func try(t testing.TB, err error) {
@@ -112,7 +146,7 @@ func (l *lab) sysctl(key, value string) {
 }
 
 // chosen are the addresses that test hosts take at random in the labs' subnets.
-var chosen = regexp.MustCompile(`(10\.\d\.0|198\.1[89]\.\d+)\.\d+|fd[0-9a-f]{2}:[0-9a-f:]*[0-9a-f]`)
+var chosen = regexp.MustCompile(`(10\.\d\.0|198\.1[89]\.\d+)\.\d+(/\d+)?|fd[0-9a-f]{2}:[0-9a-f:]*[0-9a-f](::/\d+)?`)
 
 var anyMAC = regexp.MustCompile(`52:54:00(:[0-9a-f]{2}){3}`)
 
@@ -120,7 +154,7 @@ var anyMAC = regexp.MustCompile(`52:54:00(:[0-9a-f]{2}){3}`)
 func plain(s string) string {
 	s = anyMAC.ReplaceAllString(s, "MAC")
 	return chosen.ReplaceAllStringFunc(s, func(a string) string {
-		if strings.HasSuffix(a, ".0.1") || strings.HasSuffix(a, "::1") {
+		if strings.HasSuffix(a, ".0.1") || strings.HasSuffix(a, "::1") || strings.Contains(a, "/") {
 			return a
 		}
 		return "X"

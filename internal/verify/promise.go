@@ -54,7 +54,7 @@ func (r *run) promises(s *site, others []*site) []promise {
 	for _, o := range others {
 		each(func(s *site, l *leg) []promise { return r.network(s, l, o) })
 	}
-	return list
+	return append(list, r.services(s, others)...)
 }
 
 // amongGuests are the promises of the segment itself.

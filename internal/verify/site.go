@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"kvmnet/internal/spec"
+	"kvmnet/internal/verify/client"
 )
 
 // site is a network with guests of ours on it: one to be reached from elsewhere,
@@ -19,6 +20,7 @@ type site struct {
 	net    *spec.Network
 	index  int // of the bridge
 	a, b   *guest
+	client *client.Client // of a, where the promises of services are proved
 	legs   []*leg
 	broken string // why no guest can join; "" when they did
 }
@@ -79,7 +81,11 @@ func (s *site) join(ctx context.Context, r *run, mtu int) error {
 		work.Go(func() { *g, errs[i] = plugIn(ctx, "guest of "+s.name, r.o.NS, s.net.Bridge.Name, mtu, r.ledger) })
 	}
 	work.Wait()
-	if err := errors.Join(errs...); err != nil || s.b == nil {
+	err := errors.Join(errs...)
+	if _, proved := r.others[s.name]; err == nil && proved && s.net.Mode.Managed() {
+		s.client, err = client.Open(s.a.host.NS(), nic)
+	}
+	if err != nil || s.b == nil {
 		return err
 	}
 	if _, err := s.b.host.Serve(ctx); err != nil {
@@ -196,8 +202,11 @@ func (s *site) leg(v6 bool) *leg {
 
 // Close takes the guests away, and what the host learnt of them.
 func (s *site) Close() error {
-	var errs [2]error
+	var errs [3]error
 	var work sync.WaitGroup
+	if s.client != nil {
+		work.Go(func() { errs[2] = s.client.Close() })
+	}
 	for i, g := range []*guest{s.a, s.b} {
 		if g != nil {
 			work.Go(func() { errs[i] = g.Close() })
