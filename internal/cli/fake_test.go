@@ -174,6 +174,9 @@ func (f *fake) AddNetwork(_ context.Context, r api.AddNetwork) (api.Network, err
 		r.Network.Subnets = append(r.Network.Subnets, spec.Subnet{Address: netip.MustParsePrefix("192.168.101.1/24")})
 	}
 	n := api.Network{Name: r.Name, Spec: r.Network, Status: api.NetworkStatus{State: api.Running, Bridge: r.Name + "0", Persistent: true}}
+	if domain(r.Network) != "" && len(r.Network.Subnets) == 0 {
+		n.Status.Problems = []string{"has DNS settings, but no subnet"}
+	}
 	f.networks = append(f.networks, n)
 	return n, nil
 }

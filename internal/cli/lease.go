@@ -88,9 +88,17 @@ func leaseTable(list []api.Lease, networks, wide bool) *table {
 	return t
 }
 
+// expiry tells until when somebody has the address, or, when it was declined, that
+// nobody has.
 func expiry(l api.Lease) string {
-	if l.Expires == nil {
+	declined := l.State == "declined"
+	switch {
+	case l.Expires == nil && declined:
+		return "declined"
+	case l.Expires == nil:
 		return "never"
+	case declined:
+		return "declined until " + l.Expires.Local().Format(time.DateTime)
 	}
 	return l.Expires.Local().Format(time.DateTime)
 }

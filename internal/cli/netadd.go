@@ -73,6 +73,9 @@ Guests get addresses by DHCP, of IPv6 by router advertisements, and names by DNS
 		}
 		return a.print(form.value, oneNetwork(n), func() error {
 			a.say("network/%s created: %s", n.Name, netSummary(n))
+			for _, problem := range n.Status.Problems {
+				a.say("note: network/%s %s", n.Name, problem)
+			}
 			return nil
 		})
 	}

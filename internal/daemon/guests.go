@@ -22,6 +22,9 @@ func (g guests) Networks() []string { return g.book.Networks() }
 // Leases implements manage.Guests.
 func (g guests) Leases(network string) []lease.Lease { return g.book.Table(network).Leases() }
 
+// Err implements manage.Guests.
+func (g guests) Err() error { return g.book.Err() }
+
 // End implements manage.Guests.
 func (g guests) End(network string, a netip.Addr) error {
 	done := make(chan error, 1)

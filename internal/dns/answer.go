@@ -10,6 +10,7 @@ import (
 type reply struct {
 	code                     int
 	answer, authority, extra []dns.RR
+	passing                  bool // it rests on what other networks there are: not to be kept
 
 	// ask says who has to be asked about target to complete the answer, nil when
 	// it is complete.

@@ -117,6 +117,9 @@ var questions = []ask{
 	{"*.apps.lab.internal.", "A", "NOERROR A=192.168.100.40"},
 	{"any.apps.", "A", "NOERROR → host any.apps."},
 	{"x.alias.lab.internal.", "A", "NOERROR CNAME=vm1.lab.internal. A=192.168.100.20"},
+	{"void.pool.example.org.", "A", "NXDOMAIN | void.pool.example.org."}, // somebody else's, or nobody's
+	{"a.void.pool.example.org.", "A", "NXDOMAIN | void.pool.example.org."},
+	{"a.b.pool.example.org.", "A", "NOERROR A=10.99.0.6"},
 
 	// Aliases.
 	{"www.lab.internal.", "A", "NOERROR CNAME=nas.lab.internal. A=192.168.100.30"},
@@ -203,7 +206,7 @@ var questions = []ask{
 	{"localhost.", "A", "NOERROR A=127.0.0.1"},
 	{"a.localhost.", "AAAA", "NOERROR AAAA=::1"},
 	{"localhost.", "MX", "NOERROR | localhost."},
-	{rev("127.0.0.1"), "PTR", "NXDOMAIN | 127.in-addr.arpa."},
+	{rev("127.0.0.1"), "PTR", "NXDOMAIN | 127.in-addr.arpa."}, // though names are blocked with it
 	{"x.invalid.", "A", "NXDOMAIN | invalid."},
 	{"abc.onion.", "A", "NXDOMAIN | onion."},
 	{"use-application-dns.net.", "A", "NXDOMAIN | use-application-dns.net."},
@@ -273,6 +276,20 @@ func TestOwnDomainIsOursEvenBelowAPrivateOne(t *testing.T) {
 	ask{"x.lab.internal.", "A", "NXDOMAIN | x.lab.internal."}.checkBeside(t, c, nil, below)
 	c.Domains = map[string][]netip.AddrPort{"x.lab.internal": {server("10.1.1.1:53")}}
 	ask{"x.lab.internal.", "A", "NOERROR → [10.1.1.1:53] x.lab.internal."}.checkBeside(t, c, nil, below)
+}
+
+// The resolver of the host asks all networks that have the domain, so what is not
+// known here must not be asked there. Servers that are named are another matter.
+func TestNamesOfADomainThatTwoNetworksHaveStayOnEach(t *testing.T) {
+	t.Parallel()
+	c := labPlan()
+	c.LocalOnly, c.Shared = false, true
+	ask{"vm1.lab.internal.", "A", "NOERROR A=192.168.100.20"}.check(t, c, nil)
+	ask{"x.lab.internal.", "A", "NXDOMAIN | lab.internal."}.check(t, c, nil)
+	c.Domains = map[string][]netip.AddrPort{"lab.internal": {server("10.1.1.1:53")}}
+	ask{"x.lab.internal.", "A", "NOERROR → [10.1.1.1:53] x.lab.internal."}.check(t, c, nil)
+	c.Domains, c.Forwarders = nil, []netip.AddrPort{server("9.9.9.9:53")}
+	ask{"x.lab.internal.", "A", "NOERROR → [9.9.9.9:53] x.lab.internal."}.check(t, c, nil)
 }
 
 func TestDomainOfTheRootIsADefault(t *testing.T) {

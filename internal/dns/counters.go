@@ -15,7 +15,7 @@ type Counters struct {
 	Failed    uint64 // answered SERVFAIL
 	Full      uint64 // of these: too many questions were waiting
 	Loops     uint64 // questions of ours that came back to us
-	Refused   uint64 // TCP connections closed at once: there were too many
+	Refused   uint64 // TCP connections closed because there were too many
 }
 
 type tally struct {

@@ -2,6 +2,7 @@ package dns
 
 import (
 	"net/netip"
+	"slices"
 	"strings"
 	"sync/atomic"
 
@@ -79,10 +80,13 @@ func (z *zone) byDomain(r *reply, name string) bool {
 			z.deny(r, up, false)
 		case rt != nil:
 			z.forward(r, rt, name, up)
+		case up == z.domain && z.shared:
+			z.deny(r, up, false)
 		case up == z.domain:
 			z.forward(r, z.forwarders, name, up)
 		case up == private:
 			z.deny(r, up, false)
+			r.passing = true
 		case special[up] != 0:
 			z.deny(r, up, special[up] == empty)
 		default:
@@ -94,24 +98,31 @@ func (z *zone) byDomain(r *reply, name string) bool {
 }
 
 // hide takes names of other networks out of a forwarded answer. A resolver of the
-// host may know them, and follow an alias that somebody outside has pointed there.
+// host may know them, and follow an alias that somebody outside has pointed there:
+// the name it leads to does not exist then, whatever was asked of it.
 func (z *zone) hide(m *dns.Msg) {
-	for i, r := range m.Answer {
-		if i > 0 && z.isPrivate(strings.ToLower(r.Header().Name)) {
-			m.Rcode, m.Answer, m.Ns, m.Extra = dns.RcodeNameError, m.Answer[:i], nil, nil
-			return
-		}
+	leads := slices.ContainsFunc(m.Answer, func(r dns.RR) bool {
+		c, alias := r.(*dns.CNAME)
+		return alias && z.isPrivate(strings.ToLower(c.Target))
+	})
+	private := func(r dns.RR) bool { return z.isPrivate(strings.ToLower(r.Header().Name)) }
+	m.Answer = slices.DeleteFunc(m.Answer, private)
+	m.Ns, m.Extra = slices.DeleteFunc(m.Ns, private), slices.DeleteFunc(m.Extra, private)
+	if leads {
+		m.Rcode, m.Ns, m.Extra = dns.RcodeNameError, nil, nil
 	}
 }
 
-// isPrivate tells whether a name is one of another network and nothing more
+// isPrivate tells whether a name may be another network's and nothing more
 // special is said of it.
 func (z *zone) isPrivate(name string) bool {
 	private := z.privateOf(name)
-	for up := name; private != "" && up != ""; up = parent(up) {
+	for up := name; up != ""; up = parent(up) {
 		switch {
-		case up == z.domain || z.domains[up] != nil:
+		case z.domains[up] != nil:
 			return false
+		case up == z.domain:
+			return z.shared
 		case up == private:
 			return true
 		}

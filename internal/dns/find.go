@@ -124,8 +124,12 @@ func (z *zone) leased(names Names, name string) []netip.Addr {
 var notForGuests = []string{"localhost", "wpad", "isatap"}
 
 // wildcard applies RFC 4592 section 4.3: the asterisk below the closest name that
-// exists answers, and no other one.
+// exists answers, and no other one. It does not reach into a domain that others
+// are asked for.
 func (z *zone) wildcard(names Names, name string) (found, bool) {
+	if z.domains[name] != nil {
+		return found{}, false
+	}
 	for up := parent(name); up != "" && up != "."; up = parent(up) {
 		if n := z.nodes["*."+up]; n != nil {
 			apex := up
@@ -134,7 +138,7 @@ func (z *zone) wildcard(names Names, name string) (found, bool) {
 			}
 			return found{apex: apex, addrs: n.addrs, alias: n.alias, records: n.records}, true
 		}
-		if _, ok := z.exact(names, up); ok || up == z.domain {
+		if _, ok := z.exact(names, up); ok || up == z.domain || z.domains[up] != nil {
 			return found{}, false
 		}
 	}

@@ -29,7 +29,8 @@ type flight struct {
 	key     []byte
 	name    string
 	to      *route
-	local   bool // it was sent to a server on this host
+	names   uint64 // generation of the dynamic names that it was begun with
+	local   bool   // it was sent to a server on this host
 	waiters []waiter
 }
 
@@ -84,7 +85,7 @@ func (f *forwarding) join(key []byte, name string, to *route, w waiter) (*flight
 		fl.waiters = append(fl.waiters, w)
 		return fl, joined
 	}
-	fl = &flight{key: key, name: name, to: to, waiters: []waiter{w}}
+	fl = &flight{key: key, name: name, to: to, names: w.names, waiters: []waiter{w}}
 	f.flights[string(key)] = fl
 	return fl, started
 }

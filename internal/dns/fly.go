@@ -10,7 +10,8 @@ import (
 )
 
 // servers are those of a route in the order to ask them: the one that answered
-// last comes first. Our own addresses are left out.
+// last comes first. Our own addresses are left out, and of the host's resolvers
+// those of other networks: they answer whatever the host asks.
 func (s *Server) servers(st *state, to *route) []netip.AddrPort {
 	list := to.servers
 	if to.host && s.o.Upstream != nil {
@@ -18,11 +19,14 @@ func (s *Server) servers(st *state, to *route) []netip.AddrPort {
 	}
 	out := make([]netip.AddrPort, 0, len(list))
 	for _, server := range list {
-		if server.Port() == 53 && slices.Contains(st.plan.Listen, server.Addr()) {
-			s.warn(fmt.Sprintf("%s is listed as a resolver of its own network; it is not asked", server.Addr()))
-			continue
+		switch a := server.Addr(); {
+		case server.Port() == 53 && slices.Contains(st.plan.Listen, a):
+			s.warn(fmt.Sprintf("%s is listed as a resolver of its own network; it is not asked", a))
+		case to.host && s.isLocal(a) && st.zone.privateOf(reverseZone(netip.PrefixFrom(a, a.BitLen()))) != "":
+			s.warn(fmt.Sprintf("%s, a resolver of the host, is the gateway of another network, whose names are private; it is not asked", a))
+		default:
+			out = append(out, server)
 		}
-		out = append(out, server)
 	}
 	if last := to.last.Load(); last != nil {
 		if i := slices.Index(out, *last); i > 0 {
@@ -50,6 +54,7 @@ func (s *Server) fly(st *state, f *flight, servers []netip.AddrPort) {
 // say nothing of use.
 func (s *Server) fetch(st *state, f *flight, servers []netip.AddrPort) *entry {
 	if len(servers) == 0 {
+		s.warn("the host has no resolver that could be asked for names from elsewhere: name some with forwarders, or in resolv.conf")
 		return nil
 	}
 	x := exchange{
@@ -82,7 +87,7 @@ func (s *Server) fetch(st *state, f *flight, servers []netip.AddrPort) *entry {
 // generation it was asked in.
 func (s *Server) keep(st *state, f *flight, e *entry, life uint32) {
 	e.key, e.until = string(f.key), e.made+int64(life)*int64(time.Second)
-	e.names = f.waiters[0].names
+	e.names = f.names
 	e.bound = isPlain(f.name) || st.zone.isOurs(f.name)
 	if f.key[len(f.key)-1]&(flagRD>>8) != 0 { // a server may know less when it is not to ask others
 		st.forward.shelf.keep(e)

@@ -141,7 +141,7 @@ func (s *Server) failed(q *query, out []byte) []byte {
 	return q.fail(out, dns.RcodeServerFailure)
 }
 
-// answerOwn packs an answer of our own and keeps it.
+// answerOwn packs an answer of our own and keeps it, unless it may soon be another.
 func (s *Server) answerOwn(r *request, re reply) []byte {
 	e, ok := packOwn(re, r.full())
 	if !ok || re.code == dns.RcodeServerFailure {
@@ -149,7 +149,9 @@ func (s *Server) answerOwn(r *request, re reply) []byte {
 	}
 	s.tally.own.Add(1)
 	e.key, e.names, e.bound = string(r.own()), r.names, true
-	r.st.shelf.keep(e)
+	if !re.passing {
+		r.st.shelf.keep(e)
+	}
 	return r.write(r.out, e, r.now)
 }
 

@@ -76,6 +76,7 @@ func labPlan() *plan.DNS {
 			"host.example.org":      addrs("10.99.0.5"),
 			"*.pool.example.org":    addrs("10.99.0.6"),
 			"ads.example.net":       addrs("0.0.0.0", "::"),
+			"more.example.net":      addrs("127.0.0.1", "::1"),
 		},
 		Aliases: map[string]string{
 			"www": "nas", "far": "www.example.com", "twice": "www", "away.example.org": "nas",
@@ -88,7 +89,7 @@ func labPlan() *plan.DNS {
 		},
 		MX:      []spec.MX{{Name: "lab.internal.", Host: "nas.lab.internal.", Preference: 10}},
 		Reverse: []netip.Prefix{prefix("192.168.100.0/24"), prefix("fd00:100::/64"), prefix("10.8.0.0/25"), prefix("172.20.0.0/14")},
-		Domains: map[string][]netip.AddrPort{"corp.example": {server("10.1.1.1:53")}, "void.example": nil, "sub.red.internal": {server("10.1.1.2:53")}, "10.in-addr.arpa": {server("10.1.1.3:53")}},
+		Domains: map[string][]netip.AddrPort{"corp.example": {server("10.1.1.1:53")}, "void.example": nil, "void.pool.example.org": nil, "sub.red.internal": {server("10.1.1.2:53")}, "10.in-addr.arpa": {server("10.1.1.3:53")}},
 		TTL:     60,
 		Cache:   64,
 	}

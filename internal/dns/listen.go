@@ -2,6 +2,7 @@ package dns
 
 import (
 	"errors"
+	"fmt"
 	"maps"
 	"net"
 	"net/netip"
@@ -39,7 +40,15 @@ func (s *Server) listen(a netip.Addr) error {
 			s.tasks.Go(func() { s.serveStreams(t) })
 		}
 	}
-	return errors.Join(udp, tcp)
+	return errors.Join(wayOut(udp), wayOut(tcp))
+}
+
+// wayOut says what to do about a port that is taken.
+func wayOut(err error) error {
+	if _, taken := errors.AsType[*socket.TakenError](err); taken {
+		return fmt.Errorf("%w; stop it, or have it listen on other addresses", err)
+	}
+	return err
 }
 
 // patiently opens a socket, again for a moment when the port seems to be taken by

@@ -14,7 +14,9 @@ const bridge = 7 // index of the bridge of servers without sockets
 // offline makes a server without sockets.
 func offline(t testing.TB, c *plan.DNS, o Options) *Server {
 	t.Helper()
-	o.Private = labPrivate
+	if o.Private == nil {
+		o.Private = labPrivate
+	}
 	s := New(o)
 	t.Cleanup(s.Close)
 	s.adopt(c, bridge)

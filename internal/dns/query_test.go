@@ -109,6 +109,9 @@ func FuzzQuery(f *testing.F) {
 			}
 		}
 	}
+	for _, b := range captured(f) {
+		f.Add(b)
+	}
 	f.Add(raw("0100", opt, vm1A+"00 0029 1000 00000000 000c 000a0008 0102030405060708"))
 	f.Add(raw("0100", "0001000000000002", vm1A+"c00c 0001 0001 00000000 0004 01020304 00 0029 1000 00018000 0000"))
 	s := offline(f, labPlan(), Options{Names: labNames()}) // no resolvers: all else fails at once

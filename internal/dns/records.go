@@ -81,7 +81,8 @@ func escape(text string) string { return strings.ReplaceAll(text, `\`, `\\`) }
 
 // addPointers makes the fixed names answer for their addresses. Of several names
 // of an address the first in the alphabet is told, one of the domain before
-// others. Names at the unspecified address are blocked, it has no name.
+// others. Names at the unspecified address or a loopback one are blocked, these
+// have no name.
 func (z *zone) addPointers(c *plan.DNS) {
 	names := slices.SortedFunc(maps.Keys(c.Names), func(a, b string) int {
 		if ours := z.isOurs(z.full(a)); ours != z.isOurs(z.full(b)) {
@@ -97,7 +98,7 @@ func (z *zone) addPointers(c *plan.DNS) {
 			continue
 		}
 		for _, a := range c.Names[name] {
-			if a = a.Unmap(); z.pointers[a] == "" && !a.IsUnspecified() {
+			if a = a.Unmap(); z.pointers[a] == "" && !a.IsUnspecified() && !a.IsLoopback() {
 				z.pointers[a] = z.full(name)
 			}
 		}

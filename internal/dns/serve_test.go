@@ -124,6 +124,9 @@ func TestPortOfOneAddressTakenByAnotherProcess(t *testing.T) {
 		if !ok || taken.Address != "192.168.100.1" || taken.Port != 53 {
 			t.Fatalf("error %v", err)
 		}
+		if !strings.Contains(err.Error(), "stop it, or have it listen on other addresses") {
+			t.Errorf("no way out: %v", err)
+		}
 		for _, way := range []string{"@fd00:100::1", "@192.168.100.1 +tcp"} {
 			if got := dig(t, w.guest, strings.Fields("+short "+way+" vm1")...); got != "192.168.100.20" {
 				t.Errorf("%s: %q", way, got)

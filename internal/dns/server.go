@@ -28,7 +28,7 @@ type Options struct {
 	// dot. What was kept of a zone before it became one ends by itself. nil = none is.
 	Private func(zone string) bool
 
-	Warn func(message string) // what an administrator should know, each once; nil = nobody
+	Warn func(message string) // what an administrator should know, each once; nil = it is logged
 }
 
 // Server is the DNS server of one network.
@@ -157,8 +157,9 @@ func (s *Server) warn(message string) {
 	if _, told := s.warned.LoadOrStore(message, true); told {
 		return
 	}
-	s.o.Log.Warn(message)
 	if s.o.Warn != nil {
 		s.o.Warn(message)
+		return
 	}
+	s.o.Log.Warn(message)
 }

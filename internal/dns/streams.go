@@ -25,25 +25,42 @@ type connections struct {
 	closed   bool
 }
 
-// add takes a connection in, unless there are too many.
-func (l *connections) add(c net.Conn, client netip.Addr) bool {
+// add takes a connection in, unless the client has too many. When there is no
+// room any other one is given up for it (RFC 7766 section 6.2.3): a guest that
+// makes up addresses and holds all of them must not keep the others out, and what
+// they ask takes a moment only.
+func (l *connections) add(c net.Conn, client netip.Addr) (given net.Conn, ok bool) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	if l.closed || len(l.open) >= mostStreams || l.byClient[client] >= mostPerPeer {
-		return false
+	if l.closed || l.byClient[client] >= mostPerPeer {
+		return nil, false
+	}
+	if len(l.open) >= mostStreams {
+		for given = range l.open {
+			break
+		}
+		l.drop(given)
 	}
 	if l.open == nil {
 		l.open, l.byClient = map[net.Conn]netip.Addr{}, map[netip.Addr]int{}
 	}
 	l.open[c] = client
 	l.byClient[client]++
-	return true
+	return given, true
 }
 
 func (l *connections) remove(c net.Conn) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	client := l.open[c]
+	l.drop(c)
+}
+
+// drop forgets a connection, if it is known.
+func (l *connections) drop(c net.Conn) {
+	client, known := l.open[c]
+	if !known {
+		return
+	}
 	delete(l.open, c)
 	if l.byClient[client]--; l.byClient[client] <= 0 {
 		delete(l.byClient, client)
@@ -98,9 +115,15 @@ func (s *Server) accept(c net.Conn) {
 		c.Close()
 		return
 	}
-	if !s.conns.add(c, from.Addr()) {
+	given, ok := s.conns.add(c, from.Addr())
+	if !ok {
+		given = c
+	}
+	if given != nil {
 		s.tally.refused.Add(1)
-		c.Close()
+		given.Close()
+	}
+	if !ok {
 		return
 	}
 	s.tasks.Go(func() {

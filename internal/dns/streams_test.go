@@ -2,7 +2,6 @@ package dns
 
 import (
 	"encoding/binary"
-	"fmt"
 	"io"
 	"net"
 	"testing"
@@ -123,28 +122,43 @@ func TestStreamsOfANetworkAreBounded(t *testing.T) {
 	t.Parallel()
 	var l connections
 	client := addr("10.0.0.1")
-	var first net.Conn
-	for i := range mostStreams + 5 {
+	add := func() (c, given net.Conn, ok bool) {
+		c, _ = net.Pipe()
+		given, ok = l.add(c, client)
+		return c, given, ok
+	}
+	first, _, _ := add()
+	for i := 1; i < mostStreams; i++ {
 		if i%mostPerPeer == 0 {
 			client = client.Next()
 		}
-		c, _ := net.Pipe()
-		if first == nil {
-			first = c
+		if _, given, ok := add(); !ok || given != nil {
+			t.Fatalf("connection %d: %v, %v", i, given, ok)
 		}
-		if ok := l.add(c, client); ok != (i < mostStreams) {
-			t.Fatalf("connection %d: %v", i, ok)
-		}
+	}
+	if _, _, ok := add(); ok {
+		t.Error("one client has more than its part")
 	}
 	l.remove(first)
-	if c, _ := net.Pipe(); !l.add(c, client) {
+	client = addr("10.9.9.9")
+	if _, given, ok := add(); !ok || given != nil {
 		t.Error("no room after one was closed")
 	}
-	l.close()
-	if c, _ := net.Pipe(); l.add(c, addr("10.9.9.9")) {
-		t.Error("a connection came in after the end")
+	l.remove(first) // once more changes nothing
+	for range mostPerPeer / 2 {
+		if c, given, ok := add(); !ok || given == nil || given == c {
+			t.Error("who comes gets the place of nobody")
+		}
 	}
-	if len(l.byClient) == 0 || fmt.Sprint(l.byClient[addr("10.0.0.2")]) != "15" {
-		t.Errorf("by client: %v", l.byClient)
+	sum := 0
+	for _, n := range l.byClient {
+		sum += n
+	}
+	if len(l.open) != mostStreams || sum != mostStreams {
+		t.Errorf("%d are open, counted %d", len(l.open), sum)
+	}
+	l.close()
+	if _, _, ok := add(); ok {
+		t.Error("a connection came in after the end")
 	}
 }

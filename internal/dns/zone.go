@@ -22,6 +22,7 @@ type zone struct {
 	domain     string // "" = none
 	gateway    string // name of the gateway, for SOA and NS
 	localOnly  bool
+	shared     bool // the host's resolvers know our domain by other networks, too
 	plain      bool // plain names are asked elsewhere, too
 	ttl        uint32
 	serial     uint32
@@ -45,7 +46,7 @@ type node struct {
 // the zones of other networks.
 func compile(c *plan.DNS, serial uint32, private func(zone string) bool) *zone {
 	z := &zone{
-		localOnly: c.LocalOnly, plain: c.ForwardPlain, ttl: uint32(max(0, c.TTL)), serial: serial,
+		localOnly: c.LocalOnly, shared: c.Shared && len(c.Forwarders) == 0, plain: c.ForwardPlain, ttl: uint32(max(0, c.TTL)), serial: serial,
 		nodes: map[string]*node{}, pointers: map[netip.Addr]string{},
 		reverse: c.Reverse, private: private,
 		forwarders: &route{servers: c.Forwarders, host: len(c.Forwarders) == 0},

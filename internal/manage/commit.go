@@ -137,19 +137,22 @@ func (m *Manager) announce(list []change) {
 		told[c.object] = true
 		m.events.say(verb, c.object, "")
 	}
-	m.forgetLeases(list)
 }
 
-// forgetLeases drops the leases of networks that are no more. A network that only
-// stops keeps them.
+// forgetLeases drops the leases of networks that are no more, when their guests are
+// not answered any more. A network that only stops keeps them.
 func (m *Manager) forgetLeases(list []change) {
+	list = slices.DeleteFunc(slices.Clone(list), func(c change) bool { return !strings.HasPrefix(c.object, "network/") || !c.now.Empty() })
+	if len(list) == 0 {
+		return
+	}
+	w, err := m.world()
+	if err != nil || w.unreadable != nil {
+		return
+	}
+	all := w.all().Networks
 	for _, c := range list {
-		name, network := strings.CutPrefix(c.object, "network/")
-		if !network || !c.now.Empty() {
-			continue
-		}
-		w, err := m.world()
-		if err == nil && w.unreadable == nil && w.all().Networks[name] == nil {
+		if name := strings.TrimPrefix(c.object, "network/"); all[name] == nil {
 			m.guests.Forget(name)
 		}
 	}
@@ -173,6 +176,7 @@ func (m *Manager) write(before, after world) error {
 		return err
 	}
 	m.announce(list)
+	m.forgetLeases(list)
 	return nil
 }
 
@@ -183,7 +187,9 @@ func (m *Manager) enact(ctx context.Context, list []change) (reconcile.Report, e
 		return reconcile.Report{}, err
 	}
 	m.announce(list)
-	return m.sync(ctx)
+	r, err := m.sync(ctx)
+	m.forgetLeases(list)
+	return r, err
 }
 
 // remove does the same where something goes, and tells when the host does not let

@@ -5,6 +5,7 @@ import (
 	"context"
 	"encoding/hex"
 	"fmt"
+	"maps"
 	"net/netip"
 	"slices"
 	"strings"
@@ -22,6 +23,7 @@ type Guests interface {
 	Leases(network string) []lease.Lease
 	// End ends the lease of an address, and returns when that is on disk.
 	End(network string, a netip.Addr) error
+	Err() error // why leases cannot be written at the moment; nil = they can
 	// Forget drops all leases of a network that is no more.
 	Forget(network string)
 	// Seen lists who is seen on the running networks, but for what is known from leases.
@@ -85,29 +87,47 @@ func (m *Manager) Leases(_ context.Context, network string) ([]api.Lease, error)
 	if err != nil {
 		return nil, internal(err)
 	}
-	all := w.live().Merge(&spec.Spec{Networks: w.defined.Networks}).Networks
-	for name, n := range w.running.Networks { // as they run: their leases are of these subnets
-		all[name] = n
+	all := w.leasing()
+	if network == "" {
+		return m.leases(all, slices.Collect(maps.Keys(all))), nil
 	}
-	if network != "" && all[network] == nil {
+	if all[network] == nil {
 		return nil, notFound("network", network)
 	}
+	return m.leases(all, []string{network}), nil
+}
+
+// leasing are all networks, as they run where they do: their leases are of these
+// subnets.
+func (w world) leasing() map[string]*spec.Network {
+	all := w.all().Networks
+	maps.Copy(all, w.running.Networks)
+	return all
+}
+
+// leases lists those of some networks.
+func (m *Manager) leases(all map[string]*spec.Network, names []string) []api.Lease {
 	list := []api.Lease{}
-	for name := range all {
-		if network == "" || name == network {
-			for _, l := range m.guests.Leases(name) {
-				list = append(list, m.leaseOf(l, all))
-			}
+	for _, name := range names {
+		for _, l := range m.guests.Leases(name) {
+			list = append(list, m.leaseOf(l, all))
 		}
 	}
 	slices.SortFunc(list, func(a, b api.Lease) int {
 		return cmp.Or(cmp.Compare(a.Network, b.Network), a.Address.Addr().Compare(b.Address.Addr()))
 	})
-	return list, nil
+	return list
 }
+
+// errNoGuest keeps a request that names nobody from meaning everybody who has no
+// name.
+var errNoGuest = invalid("the guest is missing: name it by its port, MAC, address or host name")
 
 // ReleaseLease implements api.Service.
 func (m *Manager) ReleaseLease(ctx context.Context, r api.LeaseRelease) ([]api.Lease, error) {
+	if r.Guest == "" {
+		return nil, errNoGuest
+	}
 	all, err := m.Leases(ctx, r.Network)
 	if err != nil {
 		return nil, err

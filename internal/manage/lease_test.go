@@ -2,11 +2,13 @@ package manage
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"net/netip"
 	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -21,6 +23,9 @@ type guests struct {
 	mu     sync.Mutex
 	leases []lease.Lease
 	seen   []api.Address
+	looks  int                  // how often was asked who is seen
+	err    error                // why leases cannot be written
+	forgot func(network string) // told before leases are forgotten; nil = nobody
 }
 
 func (g *guests) Networks() []string {
@@ -39,12 +44,17 @@ func (g *guests) Leases(network string) []lease.Lease {
 	return slices.DeleteFunc(slices.Clone(g.leases), func(l lease.Lease) bool { return l.Network != network })
 }
 
+func (g *guests) Err() error { return g.err }
+
 func (g *guests) End(network string, a netip.Addr) error {
 	g.drop(func(l lease.Lease) bool { return l.Network == network && l.Addr == a })
 	return nil
 }
 
 func (g *guests) Forget(network string) {
+	if g.forgot != nil {
+		g.forgot(network)
+	}
 	g.drop(func(l lease.Lease) bool { return l.Network == network })
 }
 
@@ -57,6 +67,7 @@ func (g *guests) drop(which func(lease.Lease) bool) {
 func (g *guests) Seen(context.Context) ([]api.Address, error) {
 	g.mu.Lock()
 	defer g.mu.Unlock()
+	g.looks++
 	return slices.Clone(g.seen), nil
 }
 
@@ -160,6 +171,52 @@ func TestLeasesEndWithTheirNetworkNotWithItsStop(t *testing.T) {
 	}
 }
 
+// A guest may ask until its network is gone, and what it gets then would stay in
+// the book.
+func TestLeasesEndWhenTheirNetworkIsServedNoMore(t *testing.T) {
+	r := leasedRig(t)
+	told := 0
+	r.guests.forgot = func(network string) {
+		told++
+		if _, there := r.host.link(network); there {
+			t.Errorf("the leases of %s end while it is there", network)
+		}
+	}
+	r.ok(r.Undefine(t.Context(), "red"))
+	r.ok(r.Stop(t.Context(), "red"))
+	r.ok(r.DeletePort(t.Context(), "vm1"))
+	r.ok(r.Stop(t.Context(), "lab"))
+	r.ok(r.Undefine(t.Context(), "lab"))
+	if told != 2 || len(r.guests.leases) != 0 {
+		t.Errorf("told %d, left %v", told, r.guests.leases)
+	}
+}
+
+// As from a script whose variable is not set.
+func TestGuestWithoutANameIsNoGuest(t *testing.T) {
+	r := leasedRig(t)
+	_, err := r.ReleaseLease(t.Context(), api.LeaseRelease{})
+	r.refused(err, api.CodeInvalid, "the guest is missing")
+	_, err = r.Addresses(t.Context(), api.AddressRequest{Wait: time.Minute})
+	r.refused(err, api.CodeInvalid, "the guest is missing")
+	if len(r.guests.leases) != 3 {
+		t.Errorf("left %v", r.guests.leases)
+	}
+}
+
+// The disk may be full long before the next pass finds out.
+func TestStatusTellsAtOnceThatLeasesCannotBeWritten(t *testing.T) {
+	r := newRig(t)
+	for _, err := range []error{errors.New("no space left on device"), nil} {
+		r.guests.err = err
+		st, failed := r.Status(t.Context())
+		r.ok(failed)
+		if told := strings.Join(st.Problems, "\n"); strings.Contains(told, "host: leases cannot be written, so none are given: no space left on device") != (err != nil) {
+			t.Errorf("%v: problems are %q", err, told)
+		}
+	}
+}
+
 func TestLeasesOfANetworkThatWentUnseenEndAtTheNextStart(t *testing.T) {
 	r := leasedRig(t)
 	r.guests.lease("gone", "10.7.0.7", "52:54:00:00:00:09", "old", "")
@@ -222,6 +279,56 @@ func TestWaitingForAnAddressEndsWithItsLease(t *testing.T) {
 		list, err = m.Addresses(t.Context(), api.AddressRequest{Guest: "52:54:00:00:00:06", Wait: time.Minute})
 		if took := time.Since(begin); err != nil || len(list) != 0 || took.Round(time.Second) != 90*time.Second {
 			t.Errorf("got %v, %v after %s", list, err, took)
+		}
+	})
+}
+
+// Many wait at once when a lab starts, and each lease is news for one of them only.
+func TestWhoWaitsLooksTogether(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		m := New(Options{})
+		m.store = nothing{}
+		g := &guests{}
+		m.Attach(nil, g)
+		var got atomic.Int64
+		var all sync.WaitGroup
+		for n := range 100 {
+			all.Go(func() {
+				mac := fmt.Sprintf("52:54:00:00:01:%02x", n)
+				list, err := m.Addresses(t.Context(), api.AddressRequest{Guest: mac, Wait: 10 * time.Second})
+				if err != nil || len(list) != n%2 {
+					t.Errorf("guest %d: %v, %v", n, list, err)
+				}
+				got.Add(int64(len(list)))
+			})
+		}
+		time.Sleep(5 * time.Second)
+		for n := 1; n < 100; n += 2 {
+			m.LeaseChanged(lease.Event{Kind: "bound", Lease: g.lease("lab", fmt.Sprint("10.2.1.", n), fmt.Sprintf("52:54:00:00:01:%02x", n), "", "")})
+		}
+		synctest.Wait()
+		if n := got.Load(); n != 50 {
+			t.Errorf("%d guests were found at once, want 50", n)
+		}
+		all.Wait()
+		if most := 100 + 50 + 2*10*int(time.Second/glance); g.looks > most { // at first, for news, in between
+			t.Errorf("%d looks, want at most %d", g.looks, most)
+		}
+		if m.sights.last != nil {
+			t.Error("what was seen is kept though nobody waits")
+		}
+	})
+}
+
+func TestWaitThatIsBrokenOffSaysSo(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		m := New(Options{})
+		m.store = nothing{}
+		m.Attach(nil, &guests{})
+		ctx, cancel := context.WithTimeout(t.Context(), time.Second)
+		defer cancel()
+		if _, err := m.Addresses(ctx, api.AddressRequest{Guest: "vm1", Wait: time.Minute}); err == nil || strings.Contains(err.Error(), "no guest") {
+			t.Errorf("got %v", err)
 		}
 	})
 }

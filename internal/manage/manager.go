@@ -30,6 +30,7 @@ type Manager struct {
 	configDir string
 	started   time.Time
 	events    hub
+	sights    sights
 
 	// changing makes definitions change one request at a time, from reading them
 	// to the pass that puts them in force.
@@ -209,6 +210,9 @@ func (m *Manager) Status(ctx context.Context) (api.Status, error) {
 		Networks: len(all.Networks), Running: len(w.running.Networks), Ports: len(all.Ports),
 		LastPass: s.Last.At, PassTook: s.Last.Took.Round(time.Microsecond).String(), Repairs: s.Repairs,
 		Uplinks: union(s.Last.Facts.Uplinks4, s.Last.Facts.Uplinks6), Problems: append([]string{}, told(s.Last)...)}
+	if err := m.guests.Err(); err != nil {
+		st.Problems = union(st.Problems, []string{"host: leases cannot be written, so none are given: " + err.Error()})
+	}
 	return st, nil
 }
 

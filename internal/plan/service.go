@@ -110,6 +110,7 @@ type DNS struct {
 	Allowed      []netip.Prefix // who may ask: the network's subnets and what lies behind them; the host may always
 	Domain       string         // lower case, without final dot; "" = none
 	LocalOnly    bool
+	Shared       bool                        // another network has the same domain
 	Register     bool                        // tell systemd-resolved
 	Names        map[string][]netip.Addr     // fixed names: vm1, nas.example.org; wildcards as *.apps
 	Aliases      map[string]string           // CNAME: alias → name

@@ -12,9 +12,14 @@ import (
 // with every default worked out. It is pure. A managed network without an address
 // has no service; one on a bridge of the host is only watched.
 func Services(live *spec.Spec, facts Facts) []Service {
-	v := serving{builder: builder{live: live, facts: facts}, ports: map[string][]string{}}
+	v := serving{builder: builder{live: live, facts: facts}, ports: map[string][]string{}, domains: map[string]int{}}
 	for name, p := range sorted(live.Ports) {
 		v.ports[p.Network] = append(v.ports[p.Network], name)
+	}
+	for _, n := range sorted(live.Networks) {
+		if v.serves(n) && dnsOn(n) {
+			v.domains[domainOf(n)]++
+		}
 	}
 	var list []Service
 	for name, n := range sorted(live.Networks) {
@@ -23,7 +28,7 @@ func Services(live *spec.Spec, facts Facts) []Service {
 			if v.bridged(n.Bridge.Name) {
 				list = append(list, v.watch(name, n))
 			}
-		case slices.ContainsFunc(n.Subnets, v.usable):
+		case v.serves(n):
 			list = append(list, v.network(name, n))
 		}
 	}
@@ -33,7 +38,13 @@ func Services(live *spec.Spec, facts Facts) []Service {
 // serving works out the services of one set of live networks.
 type serving struct {
 	builder
-	ports map[string][]string // names of the ports by network, sorted
+	ports   map[string][]string // names of the ports by network, sorted
+	domains map[string]int      // how many networks answer for a domain
+}
+
+// serves reports whether the host has an address on a network of ours.
+func (v *serving) serves(n *spec.Network) bool {
+	return n.Mode.Managed() && slices.ContainsFunc(n.Subnets, v.usable)
 }
 
 // usable reports whether the kernel knows the subnet's family.

@@ -27,7 +27,7 @@ func (v *serving) dns(name string, n *spec.Network, gateways []netip.Prefix) *DN
 		w = &spec.DNS{}
 	}
 	d := &DNS{
-		Domain: domainOf(n), LocalOnly: w.LocalOnly, Register: spec.Truth(w.Register),
+		Domain: domainOf(n), LocalOnly: w.LocalOnly, Shared: w.Domain != "" && v.domains[domainOf(n)] > 1, Register: spec.Truth(w.Register),
 		Names: v.names(name, n, w), Aliases: map[string]string{}, TXT: map[string]string{},
 		Forwarders: addrPorts(w.Forwarders), Domains: map[string][]netip.AddrPort{},
 		ForwardPlain: w.ForwardPlain,

@@ -117,7 +117,7 @@ func (p *printer) dns(d *DNS) {
 	for _, a := range d.Listen {
 		p.line("dns", netip.AddrPortFrom(a, 53).String(), field("domain", d.Domain))
 	}
-	p.line("dns", "settings", field("domain", d.Domain), flag("local-only", d.LocalOnly), flag("register", d.Register),
+	p.line("dns", "settings", field("domain", d.Domain), flag("local-only", d.LocalOnly), flag("shared", d.Shared), flag("register", d.Register),
 		flag("forward-plain", d.ForwardPlain), field("ttl", d.TTL.String()), number("cache", d.Cache), number("rate", d.Rate))
 	for _, x := range d.Allowed {
 		p.line("dns", "allow", x.String())

@@ -8,7 +8,8 @@ import (
 )
 
 // Warnings tells what live objects wait for on this host: an uplink, a bridge,
-// a NIC. Build leaves it out and takes it in when it comes.
+// a NIC. Build leaves it out and takes it in when it comes. And it tells which
+// settings of a network do nothing, though they look as if they did.
 func Warnings(live *spec.Spec, facts Facts) []Conflict {
 	var warnings []Conflict
 	warn := func(owner, message string) { warnings = append(warnings, Conflict{owner, message}) }
@@ -23,6 +24,11 @@ func Warnings(live *spec.Spec, facts Facts) []Conflict {
 			warn("network/"+name, "waits for uplink "+n.Uplink+", which does not exist")
 		case n.Uplink == "" && n.Mode.Forwards() && len(facts.Uplinks4)+len(facts.Uplinks6) == 0:
 			warn("network/"+name, "waits for an uplink: the host has no default route")
+		}
+	}
+	for name, n := range live.Networks {
+		for _, message := range idle(n, facts) {
+			warn("network/"+name, message)
 		}
 	}
 	for name, b := range live.Bridges {
@@ -44,4 +50,19 @@ func Warnings(live *spec.Spec, facts Facts) []Conflict {
 		return cmp.Or(cmp.Compare(a.Owner, b.Owner), cmp.Compare(a.Message, b.Message))
 	})
 	return warnings
+}
+
+// idle lists what of a network's settings has no effect.
+func idle(n *spec.Network, facts Facts) (list []string) {
+	has := func(is func(spec.Subnet) bool) bool { return slices.ContainsFunc(n.Subnets, is) }
+	if n.DHCP != nil && !has(func(s spec.Subnet) bool { return s.DHCP != nil }) {
+		list = append(list, "has DHCP settings, but no subnet with dhcp: nobody is given an address")
+	}
+	if n.DNS != nil && spec.Truth(n.DNS.Enabled) && len(n.Subnets) == 0 {
+		list = append(list, "has DNS settings, but no subnet: nobody answers for its names")
+	}
+	if !facts.IPv6 && has(func(s spec.Subnet) bool { return s.Address.Addr().Is6() }) {
+		list = append(list, "has an IPv6 subnet, but the kernel has no IPv6: it is left out")
+	}
+	return list
 }

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"maps"
 	"slices"
+	"strings"
 	"time"
 
 	"kvmnet/internal/plan"
@@ -159,7 +160,9 @@ func (e *Engine) serve(r *Report) {
 	for owner, problems := range e.o.Servers.Set(r.Services, r.Have) {
 		r.Degraded = true
 		for _, p := range problems {
-			r.Note(owner, p)
+			for reason := range strings.SplitSeq(p, "\n") { // errors.Join
+				r.Note(owner, reason)
+			}
 		}
 	}
 	e.served = r.Services

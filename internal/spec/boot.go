@@ -76,3 +76,14 @@ func (c *checker) bootURL(path, file string) {
 		c.add(path, "the schemes are "+orList(bootSchemes), "nothing boots by %q", u.Scheme)
 	}
 }
+
+// bootClients are the kinds of clients by processor architecture type (IANA's list
+// for RFC 4578 section 2.1 and RFC 5970 section 3.3); 7 is what x64 firmware says
+// that was written before the erratum of RFC 4578.
+var bootClients = map[uint16]string{
+	0: "bios", 6: "uefi-x86", 7: "uefi-x64", 9: "uefi-x64", 11: "uefi-arm64", 16: "http-x64", 19: "http-arm64",
+}
+
+// BootClient is the kind of client with that processor architecture type, as option
+// 93 of DHCPv4 and 61 of DHCPv6 tell it; "" = one that BootClients lacks.
+func BootClient(architecture uint16) string { return bootClients[architecture] }

@@ -9,9 +9,10 @@ import (
 
 // Limits of the DNS service.
 const (
-	longestTTL  Seconds = 1<<31 - 1 // RFC 2181 section 8
-	longestText         = 4096      // bytes of a TXT record, far beyond any use
-	largestDNS          = 1_000_000 // answers in the cache
+	longestTTL    Seconds = 1<<31 - 1 // RFC 2181 section 8
+	longestText           = 4096      // bytes of a TXT record, far beyond any use
+	longestDomain         = 189       // characters; of 253, a label of 63 and its dot remain
+	largestDNS            = 1_000_000 // answers in the cache
 )
 
 // dns checks the DNS settings of a network.
@@ -21,7 +22,7 @@ func (c *checker) dns(path string, n *Network) {
 		return
 	}
 	if d.Domain != "" {
-		c.addError(Field(path, "domain"), "", CheckHostName(d.Domain))
+		c.addError(Field(path, "domain"), "", checkDomain(d.Domain))
 	} else if d.LocalOnly {
 		c.add(Field(path, "localOnly"), "add domain", "localOnly needs a domain that is local")
 	}
@@ -30,9 +31,11 @@ func (c *checker) dns(path string, n *Network) {
 	c.cnames(Field(path, "cnames"), n)
 	for i, r := range d.SRV {
 		c.srv(Index(Field(path, "srv"), i), r)
+		c.listedTwice(Index(Field(path, "srv"), i), slices.Contains(d.SRV[:i], r))
 	}
 	for i, r := range d.MX {
 		c.mx(Index(Field(path, "mx"), i), r, d.Domain)
+		c.listedTwice(Index(Field(path, "mx"), i), slices.Contains(d.MX[:i], r))
 	}
 	c.resolvers(Field(path, "forwarders"), d.Forwarders, n)
 	c.domains(Field(path, "domains"), n)
@@ -64,8 +67,11 @@ func (c *checker) dnsHosts(path string, d *DNS) {
 
 // recordName checks the name of a record and that it is not written in two ways.
 func (c *checker) recordName(path, name string, d *DNS, first map[string]string) {
-	if c.addError(path, "", checkRecordName(name)) {
+	if c.addError(path, "", checkRecordName(name)) || c.addError(path, "", checkNotLocalhost(name)) {
 		return
+	}
+	if d.Domain == "" && name == "*" {
+		c.add(path, "add domain", "* is whatever is below the domain, and there is none")
 	}
 	if other, twice := first[d.Key(name)]; twice {
 		c.add(path, "write all its records with one of them", "%q and %q are one name", other, name)

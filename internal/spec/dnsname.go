@@ -1,7 +1,9 @@
 package spec
 
 import (
+	"cmp"
 	"fmt"
+	"net/netip"
 	"strings"
 )
 
@@ -18,6 +20,26 @@ func (d *DNS) Key(name string) string {
 		return below
 	}
 	return name
+}
+
+// checkDomain accepts the domain of a network.
+func checkDomain(name string) error {
+	lower := "." + strings.ToLower(name)
+	switch {
+	case len(name) > longestDomain:
+		return fmt.Errorf("the domain has %d characters, at most %d leave room for the names in it", len(name), longestDomain)
+	case strings.HasSuffix(lower, ".in-addr.arpa") || strings.HasSuffix(lower, ".ip6.arpa"):
+		return fmt.Errorf("%q is for the names of addresses, which come from hosts and leases", name)
+	}
+	return cmp.Or(CheckHostName(name), checkNotLocalhost(name))
+}
+
+// checkNotLocalhost refuses what must not mean anything else (RFC 6761 section 6.3).
+func checkNotLocalhost(name string) error {
+	if strings.HasSuffix("."+strings.ToLower(name), ".localhost") {
+		return fmt.Errorf("%q cannot be given: names of localhost mean the guest itself (RFC 6761)", name)
+	}
+	return nil
 }
 
 // checkRecordName accepts the name of a record: a host name, or a wildcard, which
@@ -42,6 +64,9 @@ func checkTarget(name string) error {
 	}
 	if name == "" {
 		return fmt.Errorf("the name is missing")
+	}
+	if _, err := netip.ParseAddr(name); err == nil {
+		return advise("give it a name in hosts", "%s is an address, a record points to a name", name)
 	}
 	return CheckHostName(strings.TrimSuffix(name, "."))
 }

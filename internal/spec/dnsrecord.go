@@ -112,8 +112,16 @@ func (c *checker) mx(path string, r MX, domain string) {
 	case domain == "":
 		c.add(Field(path, "name"), "add it, or dns.domain", "the record has no name, and the network no domain")
 	}
-	c.addError(Field(path, "host"), "", checkTarget(r.Host))
+	if r.Host != "." { // no mail is taken (RFC 7505)
+		c.addError(Field(path, "host"), "", checkTarget(r.Host))
+	}
 	c.uint16(Field(path, "preference"), "preference", r.Preference)
+}
+
+func (c *checker) listedTwice(path string, twice bool) {
+	if twice {
+		c.add(path, "remove it", "the record is listed twice")
+	}
 }
 
 func (c *checker) uint16(path, what string, n int) {

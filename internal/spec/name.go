@@ -66,6 +66,9 @@ func CheckHostName(name string) error {
 	if len(name) > 253 {
 		return fmt.Errorf("the host name has %d characters, at most 253 are allowed", len(name))
 	}
+	if whole, ok := strings.CutSuffix(name, "."); ok && whole != "" && !strings.HasSuffix(whole, ".") {
+		return fmt.Errorf("%q ends with a dot, write %s", name, whole)
+	}
 	for label := range strings.SplitSeq(name, ".") {
 		switch {
 		case label == "":

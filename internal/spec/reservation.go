@@ -51,10 +51,14 @@ func checkDUID(s string) error {
 // hosts checks the reservations of a subnet.
 func (c *checker) hosts(path string, s Subnet) {
 	ips, macs := map[netip.Addr]string{}, map[MAC]string{}
-	ids, duids := map[string]string{}, map[string]string{}
+	ids, duids, names := map[string]string{}, map[string]string{}, map[string]string{}
 	for _, name := range slices.Sorted(maps.Keys(s.DHCP.Hosts)) {
 		p, r := Field(path, name), s.DHCP.Hosts[name]
 		c.addError(p, "", CheckHostName(name))
+		if other, twice := names[strings.ToLower(name)]; twice {
+			c.add(p, "remove one of them", "%q and %q are one name", other, name)
+		}
+		names[strings.ToLower(name)] = name
 		c.reservation(p, r, s.Address)
 		c.leaseTime(Field(p, "leaseTime"), r.LeaseTime)
 		c.options(Field(p, "options"), s.Address.Addr().Is6(), r.Options)

@@ -56,13 +56,17 @@ func TestServicesThatAreAllowed(t *testing.T) {
 		"default route advertised": {change: lab(func(n *Network) {
 			n.RA = &RA{Routes: []RARoute{{To: prefix("::/0"), Lifetime: Infinite, Preference: "low"}}}
 		})},
-		"another server on the host":  {change: lab(func(n *Network) { n.DNS.Forwarders = []Resolver{resolver("10.0.0.1:5353")} })},
-		"name that is the domain":     {change: lab(func(n *Network) { n.DNS.Hosts = map[string]Addresses{"Lab.Internal": "10.0.0.5", "*": "10.0.0.6"} })},
-		"alias of an alias":           {change: lab(func(n *Network) { n.DNS.CNAMEs = map[string]string{"a": "b", "b": "c.", "*.d": "b"} })},
-		"service that is not there":   {change: lab(func(n *Network) { n.DNS.SRV = []SRV{{Name: "_imap._tcp.example.org."}} })},
-		"mail for the domain":         {change: lab(func(n *Network) { n.DNS.MX = []MX{{Host: "mail.example.org."}} })},
-		"domain that is not asked":    {change: lab(func(n *Network) { n.DNS.Domains = map[string][]Resolver{"ads.example": nil, "lab.internal": nil} })},
-		"two networks of one domain":  {change: func(s *Spec) { s.Networks["x"] = &Network{Mode: Isolated, DNS: &DNS{Domain: "lab.internal"}} }},
+		"another server on the host": {change: lab(func(n *Network) { n.DNS.Forwarders = []Resolver{resolver("10.0.0.1:5353")} })},
+		"name that is the domain":    {change: lab(func(n *Network) { n.DNS.Hosts = map[string]Addresses{"Lab.Internal": "10.0.0.5", "*": "10.0.0.6"} })},
+		"alias of an alias":          {change: lab(func(n *Network) { n.DNS.CNAMEs = map[string]string{"a": "b", "b": "c.", "*.d": "b"} })},
+		"service that is not there":  {change: lab(func(n *Network) { n.DNS.SRV = []SRV{{Name: "_imap._tcp.example.org."}} })},
+		"mail for the domain":        {change: lab(func(n *Network) { n.DNS.MX = []MX{{Host: "mail.example.org."}} })},
+		"domain that is not asked":   {change: lab(func(n *Network) { n.DNS.Domains = map[string][]Resolver{"ads.example": nil, "lab.internal": nil} })},
+		"two networks of one domain": {change: func(s *Spec) { s.Networks["x"] = &Network{Mode: Isolated, DNS: &DNS{Domain: "lab.internal"}} }},
+		"no mail at all":             {change: lab(func(n *Network) { n.DNS.MX = []MX{{Host: "."}} })},
+		"two addresses of one guest": {change: func(s *Spec) {
+			dhcp(1, func(d *DHCP) { d.Hosts = map[string]Reservation{"VM1": {IP: addr("fd00::30")}} })(s)
+		}},
 		"no cache and no query limit": {change: lab(func(n *Network) { n.DNS.Cache, n.DNS.Rate, n.DNS.TTL = -1, -1, 86400 })},
 	})
 }
@@ -90,6 +94,27 @@ func TestServiceRules(t *testing.T) {
 			"networks.lab.subnets[0].dhcp.hosts.x.clientID: a client id has 2 to 255 bytes, not 256 (write it as bytes, 01:52:54:00:11:22:33, or as text)"},
 		"alias of a reserved name": {lab(func(n *Network) { n.DNS.CNAMEs = map[string]string{"VM1.lab.internal": "x"} }),
 			`networks.lab.dns.cnames["VM1.lab.internal"]: "VM1.lab.internal" cannot be an alias, it has a reserved address (remove one of them)`},
+		"domain that leaves no room for names": {lab(func(n *Network) { n.DNS.Domain = strings.Repeat("abcdefghi.", 19) + "a" }),
+			"networks.lab.dns.domain: the domain has 191 characters, at most 189 leave room for the names in it"},
+		"domain with its final dot": {lab(func(n *Network) { n.DNS.Domain = "lab.internal." }),
+			`networks.lab.dns.domain: "lab.internal." ends with a dot, write lab.internal`},
+		"domain of the guest itself": {lab(func(n *Network) { n.DNS.Domain = "lab.localhost" }),
+			`networks.lab.dns.domain: "lab.localhost" cannot be given: names of localhost mean the guest itself (RFC 6761)`},
+		"domain of addresses": {lab(func(n *Network) { n.DNS.Domain = "10.IN-ADDR.arpa" }),
+			`networks.lab.dns.domain: "10.IN-ADDR.arpa" is for the names of addresses, which come from hosts and leases`},
+		"host of localhost": {lab(func(n *Network) { n.DNS.Hosts = map[string]Addresses{"Localhost": "10.0.0.5"} }),
+			`networks.lab.dns.hosts.Localhost: "Localhost" cannot be given: names of localhost mean the guest itself (RFC 6761)`},
+		"anything below nothing": {lab(func(n *Network) { n.DNS = &DNS{Hosts: map[string]Addresses{"*": "10.0.0.5"}} }),
+			`networks.lab.dns.hosts["*"]: * is whatever is below the domain, and there is none (add domain)`},
+		"alias of an address": {lab(func(n *Network) { n.DNS.CNAMEs = map[string]string{"a": "10.0.0.5"} }),
+			"networks.lab.dns.cnames.a: 10.0.0.5 is an address, a record points to a name (give it a name in hosts)"},
+		"service twice": {lab(func(n *Network) { n.DNS.SRV = []SRV{{Name: "_a._tcp"}, {Name: "_b._tcp"}, {Name: "_a._tcp"}} }),
+			"networks.lab.dns.srv[2]: the record is listed twice (remove it)"},
+		"mail server twice": {lab(func(n *Network) { n.DNS.MX = []MX{{Host: "a"}, {Host: "a"}} }),
+			"networks.lab.dns.mx[1]: the record is listed twice (remove it)"},
+		"name reserved in two ways": {dhcp(0, func(d *DHCP) {
+			d.Hosts = map[string]Reservation{"DB": {IP: addr("10.0.0.30")}, "db": {IP: addr("10.0.0.31")}}
+		}), `networks.lab.subnets[0].dhcp.hosts.db: "DB" and "db" are one name (remove one of them)`},
 		"slaac without subnet address": {subnet(1, func(s *Subnet) { *s = Subnet{SLAAC: yes()} }),
 			"networks.lab.subnets[1].address: the address is missing (write the gateway's address and prefix length, for instance 192.168.100.1/24)"},
 	})
