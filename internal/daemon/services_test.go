@@ -168,7 +168,7 @@ func TestLiveChangesLoseNothing(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
 	lab := func(dhcp, dns string) string {
-		return "networks:\n  lab:\n    mode: nat\n    bridge: {name: lab0}\n    dns: {domain: lab.internal" + dns +
+		return "networks:\n  lab:\n    mode: nat\n    bridge: {name: lab0}\n    dns: {domain: lab.internal, rate: -1" + dns +
 			"}\n    subnets: [{address: 10.9.0.1/24, dhcp: {" + dhcp + "}}]\n"
 	}
 	w.apply(lab("ranges: [10.9.0.10-10.9.0.99]", ", hosts: {fixed: 10.9.0.5}"))

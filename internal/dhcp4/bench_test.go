@@ -58,6 +58,7 @@ func benchmark(b *testing.B, guests int) {
 	for please[at] != optRequested {
 		at += 2 + int(please[at+1])
 	}
+	from, to := netip.MustParseAddrPort("10.0.0.2:67"), netip.MustParseAddrPort("10.0.0.1:67")
 	b.ReportAllocs()
 	b.ResetTimer()
 	for n := range b.N {
@@ -65,10 +66,10 @@ func benchmark(b *testing.B, guests int) {
 		binary.BigEndian.PutUint32(mac[2:], uint32(n%guests))
 		copy(hello[28:], mac[:])
 		copy(please[28:], mac[:])
-		s.Handle(socket.Packet{MAC: mac, Payload: hello})
+		s.Handle(socket.Packet{MAC: mac, From: from, To: to, Payload: hello})
 		copy(please[at+2:], link.offered.AsSlice())
 		link.acks <- struct{}{}
-		s.Handle(socket.Packet{MAC: mac, Payload: please})
+		s.Handle(socket.Packet{MAC: mac, From: from, To: to, Payload: please})
 	}
 	for range cap(link.acks) {
 		link.acks <- struct{}{}

@@ -2,26 +2,24 @@ package dhcp4
 
 import (
 	"bytes"
+	"cmp"
 	"encoding/binary"
+	"net/url"
 	"strings"
 
 	"github.com/insomniacslk/dhcp/dhcpv4"
 
 	"kvmnet/internal/plan"
+	"kvmnet/internal/spec"
 )
 
 // bootClient is what a message tells of the client's wish to boot from the
 // network.
 type bootClient struct {
 	pxe, http, ipxe bool
-	arch            int    // option 93, -1 = not told
+	arch            string // the kind of client that option 93 tells, one of spec.BootClients; "" = none of them
+	told            bool   // there is an option 93
 	machine         []byte // option 97
-}
-
-// architectures are the kinds of clients by option 93 (RFC 4578 section 2.1 and
-// IANA's list of processor architecture types).
-var architectures = map[int]string{
-	0: "bios", 6: "uefi-x86", 7: "uefi-x64", 9: "uefi-x64", 11: "uefi-arm64", 16: "http-x64", 19: "http-arm64",
 }
 
 func readBootClient(o dhcpv4.Options) bootClient {
@@ -30,11 +28,10 @@ func readBootClient(o dhcpv4.Options) bootClient {
 		pxe:     bytes.HasPrefix(class, []byte("PXEClient")),
 		http:    bytes.HasPrefix(class, []byte("HTTPClient")),
 		ipxe:    len(o[optIPXE]) > 0 || bytes.Contains(o[optUserClass], []byte("iPXE")),
-		arch:    -1,
 		machine: o[optMachineID],
 	}
 	if b := o[optArchitecture]; len(b) >= 2 {
-		c.arch = int(binary.BigEndian.Uint16(b))
+		c.arch, c.told = spec.BootClient(binary.BigEndian.Uint16(b)), true
 	}
 	return c
 }
@@ -43,26 +40,17 @@ func readBootClient(o dhcpv4.Options) bootClient {
 // gets a URL or nothing; iPXE does not get the file of its architecture unless
 // there is no other, because that file most often is iPXE itself.
 func (c bootClient) file(b *plan.Boot) string {
-	arch := b.Files[architectures[c.arch]]
-	if c.arch < 0 && c.pxe {
+	arch := b.Files[c.arch]
+	if !c.told && c.pxe {
 		arch = b.Files["bios"] // ROMs older than RFC 4578
 	}
 	switch {
 	case c.ipxe:
-		return first(b.Files["ipxe"], b.File, arch)
-	case c.http && arch == "" && !strings.Contains(b.File, "://"):
+		return cmp.Or(b.Files["ipxe"], b.File, arch)
+	case c.http && arch == "" && !strings.HasPrefix(b.File, "http://") && !strings.HasPrefix(b.File, "https://"):
 		return ""
 	}
-	return first(arch, b.File)
-}
-
-func first(list ...string) string {
-	for _, s := range list {
-		if s != "" {
-			return s
-		}
-	}
-	return ""
+	return cmp.Or(arch, b.File)
 }
 
 // discoveryControl is option 43 of PXE: sub-option 6 with bit 3 set, "boot the
@@ -79,6 +67,9 @@ func (m *message) boot(q *query, b *plan.Boot) {
 	if file == "" {
 		return
 	}
+	if q.boot.ipxe {
+		file = urlOf(file, b)
+	}
 	m.siaddr, m.sname, m.file = b.Server, b.Name, file
 	server := b.Name
 	if server == "" && b.Server.IsValid() {
@@ -94,6 +85,15 @@ func (m *message) boot(q *query, b *plan.Boot) {
 		m.add(optTFTPAddresses, string(b.Server.AsSlice()))
 	}
 	m.bootClass(q)
+}
+
+// urlOf makes a URL of a path on a server that is known by name only: iPXE looks
+// up names in URLs, and no server by options 66 and 67.
+func urlOf(file string, b *plan.Boot) string {
+	if b.Server.IsValid() || strings.Contains(file, "://") {
+		return file
+	}
+	return (&url.URL{Scheme: "tftp", Host: b.Name, Path: "/" + strings.TrimPrefix(file, "/")}).String()
 }
 
 // bootClass echoes the class the client expects of a boot server.

@@ -66,9 +66,46 @@ func TestBootServerByName(t *testing.T) {
 	})
 }
 
+func TestIPXEIsToldAServerThatHasNoAddressInAURL(t *testing.T) {
+	t.Parallel()
+	ipxe := []mod{text(optVendorClass, "PXEClient:Arch:00000"), text(optUserClass, "iPXE"), params(66, 67)}
+	for want, c := range map[string]struct {
+		file string
+		mods []mod
+	}{
+		"tftp://boot.lab/menu%20one.ipxe": {"menu one.ipxe", ipxe},
+		"tftp://boot.lab/menu.ipxe":       {"/menu.ipxe", ipxe},
+		"http://other/menu.ipxe":          {"http://other/menu.ipxe", ipxe},
+		"menu.ipxe":                       {"menu.ipxe", []mod{text(optVendorClass, "PXEClient"), params(66, 67)}}, // firmware knows no URLs
+	} {
+		t.Run(want, func(t *testing.T) {
+			t.Parallel()
+			world(t, lab(func(s *plan.Scope) { s.Boot = &plan.Boot{Name: "boot.lab", File: c.file} }), func(r *rig) {
+				got := r.exchange(msg(discover, guest(1), c.mods...))
+				if got.BootFileName != want || string(got.opt(optBootFile)) != want || !got.ServerIPAddr.IsUnspecified() || string(got.opt(optTFTPServer)) != "boot.lab" {
+					t.Errorf("file %q and %q at %s, %q", got.BootFileName, got.opt(optBootFile), got.ServerIPAddr, got.opt(optTFTPServer))
+				}
+			})
+		})
+	}
+}
+
+func TestHTTPFirmwareIsToldHTTPOnly(t *testing.T) {
+	t.Parallel()
+	c := bootClient{http: true, arch: "http-x64", told: true}
+	for file, want := range map[string]string{
+		"http://boot.lab/x.efi": "http://boot.lab/x.efi", "https://boot.lab/x.efi": "https://boot.lab/x.efi",
+		"tftp://boot.lab/x.efi": "", "httpboot/x.efi": "",
+	} {
+		if got := c.file(&plan.Boot{File: file}); got != want {
+			t.Errorf("%s: want %q, got %q", file, want, got)
+		}
+	}
+}
+
 func TestIPXEWithoutScriptGetsTheDefault(t *testing.T) {
 	t.Parallel()
-	c := bootClient{pxe: true, ipxe: true, arch: 0}
+	c := bootClient{pxe: true, ipxe: true, arch: "bios", told: true}
 	for want, b := range map[string]*plan.Boot{
 		"script": {File: "script", Files: map[string]string{"bios": "undionly.kpxe"}},
 		"kernel": {Files: map[string]string{"bios": "kernel"}},

@@ -5,6 +5,7 @@ import (
 	"net/netip"
 	"slices"
 
+	"kvmnet/internal/hostname"
 	"kvmnet/internal/plan"
 	"kvmnet/internal/spec"
 )
@@ -16,6 +17,7 @@ type config struct {
 	perPort int
 	rate    int
 	servers map[netip.Addr]bool
+	names   map[string]bool // that are reserved
 }
 
 // scope is one subnet with its lookups.
@@ -45,11 +47,14 @@ func compile(d *plan.DHCP) *config {
 	if d == nil {
 		return nil
 	}
-	c := &config{perPort: d.PerPort, rate: d.Rate, servers: map[netip.Addr]bool{}}
+	c := &config{perPort: d.PerPort, rate: d.Rate, servers: map[netip.Addr]bool{}, names: map[string]bool{}}
 	for _, s := range d.Scopes {
 		if s.Prefix.Addr().Is4() && s.Server.Is4() {
 			c.scopes = append(c.scopes, compileScope(s))
 			c.servers[s.Server] = true
+			for _, r := range s.Reservations {
+				c.names[hostname.Clean(r.Name)] = true
+			}
 		}
 	}
 	return c
@@ -78,7 +83,7 @@ func compileScope(s plan.Scope) *scope {
 }
 
 func (s *scope) reserve(p plan.Reservation) {
-	r := &reservation{Reservation: p, label: cleanHostname(p.Name), options: override(s.Options, p.Options)}
+	r := &reservation{Reservation: p, label: hostname.Clean(p.Name), options: override(s.Options, p.Options)}
 	s.reserved[p.Addr] = r
 	if !p.MAC.IsZero() {
 		s.byMAC[p.MAC] = r
@@ -129,67 +134,22 @@ func (c *config) containing(a netip.Addr) *scope {
 	return nil
 }
 
-// reservationOf finds what is kept for a client: by MAC before client id before
-// name.
-func (s *scope) reservationOf(q *query) *reservation {
-	if r := s.byMAC[q.chaddr]; r != nil {
-		return r
+// sender is whose requests are counted together: a guest's, whatever addresses it
+// writes into them, or those of one client of a trusted relay agent.
+func (c *config) sender(q *query) spec.MAC {
+	if home, _ := c.home(q); home != nil && home.trusts(q) {
+		return q.chaddr
 	}
-	if r := s.byID[q.clientID]; r != nil && q.clientID != "" {
-		return r
-	}
-	return s.byName[q.hostname]
+	return q.frame
 }
 
-// dynamic reports whether anybody may get the address: it is in a range, and
-// neither excluded nor reserved.
-func (s *scope) dynamic(a netip.Addr) bool { return s.rangeOf(a) != nil && s.open(a) }
-
-// open is dynamic for an address that is in a range already.
-func (s *scope) open(a netip.Addr) bool { return !s.excluded[a] && s.reserved[a] == nil }
-
-// rangeOf finds the range of an address. Ranges are sorted and do not overlap.
-func (s *scope) rangeOf(a netip.Addr) *plan.Range {
-	i, found := slices.BinarySearchFunc(s.Ranges, a, func(r plan.Range, a netip.Addr) int {
-		switch {
-		case r.To.Less(a):
-			return -1
-		case a.Less(r.From):
-			return 1
-		}
-		return 0
-	})
-	if !found {
-		return nil
-	}
-	return &s.Ranges[i]
+// hears reports whether a message to that address may be for us, when own knows the
+// host's addresses. What guests send to servers elsewhere passes the same socket on
+// its way through the host.
+func (c *config) hears(to netip.Addr, own func(netip.Addr) bool) bool {
+	return to == everybody || c.servers[to] || own(to) ||
+		slices.ContainsFunc(c.scopes, func(s *scope) bool { return s.broadcast == to })
 }
-
-// size is the number of addresses that are given dynamically.
-func (s *scope) size() uint64 {
-	var n uint64
-	for _, r := range s.Ranges {
-		from, to := r.From.As4(), r.To.As4()
-		n += uint64(binary.BigEndian.Uint32(to[:])) - uint64(binary.BigEndian.Uint32(from[:])) + 1
-	}
-	for a := range s.excluded {
-		n -= one(s.rangeOf(a) != nil)
-	}
-	for a := range s.reserved {
-		n -= one(s.rangeOf(a) != nil && !s.excluded[a])
-	}
-	return n
-}
-
-func one(yes bool) uint64 {
-	if yes {
-		return 1
-	}
-	return 0
-}
-
-// trustedRelay reports whether a relay's clients are free of the port's limit.
-func (s *scope) trustedRelay(q *query) bool { return q.giaddr.IsValid() && s.relays[q.giaddr] }
 
 // home is the scope of a client by where its message came from: nil, true for
 // one on the network itself, which may be in any scope; nil, false for a relay
@@ -198,7 +158,7 @@ func (c *config) home(q *query) (s *scope, direct bool) {
 	if !q.giaddr.IsValid() {
 		return nil, true
 	}
-	if s := c.containing(q.link); s != nil && s.relays[q.giaddr] {
+	if s := c.containing(q.link); s != nil && s.trusts(q) {
 		return s, false
 	}
 	return c.containing(q.giaddr), false

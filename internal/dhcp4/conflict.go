@@ -1,27 +1,24 @@
 package dhcp4
 
 import (
+	"cmp"
 	"fmt"
 	"net/netip"
-	"time"
 
 	"kvmnet/internal/lease"
 	"kvmnet/internal/spec"
 )
 
-// quarantine is how long an address that somebody else uses is not given. It is
-// what RFC 2131 asks clients to wait after a DECLINE, sixty times over.
-const quarantine = 10 * time.Minute
-
-// ARP takes the answer to a probe, from whatever goroutine: somebody with this
-// Ethernet address has the IP address.
+// ARP takes the answer to a probe, from whatever goroutine: who has this Ethernet
+// address says to have the IP address.
 func (s *Server) ARP(mac spec.MAC, addr netip.Addr) {
 	c := s.config.Load()
 	if c == nil || !s.pool.asked(addr) {
 		return
 	}
 	sc := c.containing(addr)
-	if _, known := s.table.At(addr); sc == nil || known {
+	l, known := s.table.At(addr)
+	if sc == nil || known && !l.State.Ended() {
 		return // given meanwhile, or in quarantine already
 	}
 	if r := sc.reserved[addr]; r != nil {
@@ -31,7 +28,7 @@ func (s *Server) ARP(mac spec.MAC, addr netip.Addr) {
 	if s.pool.mine(addr, mac) {
 		return
 	}
-	s.conflict(mac, addr)
+	s.conflict(mac, addr, known && l.MAC == mac)
 }
 
 // reservedInUse tells of a stranger on a reserved address. The address stays
@@ -43,18 +40,22 @@ func (s *Server) reservedInUse(r *reservation, mac spec.MAC) {
 	}
 }
 
-// conflict takes an address out of use that somebody has without a lease. One
-// who claims too many is not believed: it would be the end of the pool.
-func (s *Server) conflict(mac spec.MAC, addr netip.Addr) {
+// conflict takes an address out of use that somebody has without a lease; from who
+// had one, and did not hear that it ended, it is only kept. One who claims too many
+// is not believed: it would be the end of the pool.
+func (s *Server) conflict(mac spec.MAC, addr netip.Addr, had bool) {
 	s.counts.add(conflicts)
-	who := first(s.o.PortOf(mac), mac.String())
-	if !s.pool.believe(who) {
+	who := cmp.Or(s.o.PortOf(mac), "a port that is not known") // all of those together: a MAC is easily made up
+	switch {
+	case !s.pool.believe(who):
 		s.warn(note{"claims " + who, fmt.Sprintf("%s answers for more than %d addresses that nobody was given: its answers do not count", who, mostClaims)})
 		s.pool.settle(addr, true)
 		return
+	case had:
+		s.table.Keep(addr, lease.Quarantine)
+	default:
+		s.warn(note{"conflict " + addr.String(), fmt.Sprintf("%s uses %s without a lease: it is not given for %s", mac, addr, lease.Quarantine)})
+		s.table.Decline(lease.Client{}, addr, lease.Quarantine, s.written)
 	}
-	s.warn(note{"conflict " + addr.String(), fmt.Sprintf("%s uses %s without a lease: it is not given for %s", mac, addr, quarantine)})
-	// The offer that waits for the probe holds the address.
-	s.table.Decline(lease.Client{MAC: s.pool.waiter(addr)}, addr, quarantine, s.written)
 	s.pool.settle(addr, false)
 }

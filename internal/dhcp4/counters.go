@@ -14,6 +14,7 @@ const (
 	notServed          // while Set(nil) holds
 	rateLimited        // more than Rate a second from one sender
 	otherServer        // for another DHCP server
+	forged             // for a client that is behind another port
 	noScope            // from a relay or address that is in none of the scopes
 	notHeld            // DECLINE or RELEASE of somebody else's address
 	exhausted          // no address free
@@ -49,6 +50,7 @@ type Counters struct {
 	Malformed, BOOTP, NotEthernet, Unexpected, NotServed uint64 // dropped unread, or of no use
 	RateLimited                                          uint64 // dropped: more than Rate a second from one sender
 	OtherServer, NoScope, NotHeld                        uint64 // not for us; from an unknown relay; not the sender's address
+	Forged                                               uint64 // for a client that is behind another port
 	Exhausted, PortLimited, Busy                         uint64 // newcomers without an answer
 	Conflicts                                            uint64 // addresses in use without a lease
 	NotWritten, NotSent                                  uint64 // failures of the lease book and of the link
@@ -64,7 +66,7 @@ func (s *Server) Counters() Counters {
 		Releases: seen(release), Informs: seen(inform), Offers: sent(offer), Acks: sent(ack), Naks: sent(nak),
 		Malformed: by(malformed), BOOTP: by(bootp), NotEthernet: by(hardware), Unexpected: by(unexpected),
 		NotServed: by(notServed), RateLimited: by(rateLimited), OtherServer: by(otherServer), NoScope: by(noScope),
-		NotHeld: by(notHeld), Exhausted: by(exhausted), PortLimited: by(limited), Busy: by(busy),
+		NotHeld: by(notHeld), Forged: by(forged), Exhausted: by(exhausted), PortLimited: by(limited), Busy: by(busy),
 		Conflicts: by(conflicts), NotWritten: by(notWritten), NotSent: by(notSent),
 	}
 }

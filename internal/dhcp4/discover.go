@@ -3,24 +3,18 @@ package dhcp4
 import (
 	"errors"
 	"net/netip"
-	"time"
 
 	"kvmnet/internal/lease"
 	"kvmnet/internal/plan"
 )
 
-// holdTime is how long an offered address waits for its REQUEST. A client asks
-// within seconds, or has taken another server's offer.
-const holdTime = time.Minute
-
 // discover: the reserved address if it can be had, else one of the client's
 // present scope, else of the scopes in order.
 func (d *desk) discover() answer {
 	rs, r := d.reservation()
-	own, _ := d.own()
 	if r != nil {
-		c := d.client(r, own, false, rs.trustedRelay(d.q))
-		if d.v.Hold(c, r.Addr, holdTime) == nil {
+		c := d.client(r)
+		if d.v.Hold(c, r.Addr, lease.OfferTime) == nil {
 			a := d.granted(rs, r, r.Addr, c)
 			_, known := d.v.At(r.Addr)
 			a.fresh = !known
@@ -29,8 +23,8 @@ func (d *desk) discover() answer {
 		d.occupied(r)
 	}
 	var full []note
-	for _, s := range d.order(own.Addr) {
-		c := d.client(nil, own, false, s.trustedRelay(d.q))
+	c := d.client(nil)
+	for _, s := range d.order(d.last.Addr) {
 		addr, fresh, wait, err := d.propose(s, c)
 		switch {
 		case err == nil:
@@ -63,9 +57,10 @@ func (d *desk) order(last netip.Addr) []*scope {
 	return list
 }
 
-// propose picks a dynamic address. One that nobody had before waits for a probe
-// if it was not probed ahead, unless the stock has one that was; what the client
-// asks for itself is worth the wait. Behind a relay, ARP reaches nobody.
+// propose picks a dynamic address. One that is fresh, that is, new to the client,
+// waits for a probe if it was not probed ahead, unless the stock has one that was;
+// what the client asks for itself is worth the wait. A lease that ended is no proof
+// that its guest is gone (RFC 2131 section 2.2). Behind a relay, ARP reaches nobody.
 func (d *desk) propose(s *scope, c lease.Client) (addr netip.Addr, fresh, wait bool, err error) {
 	if len(s.Ranges) == 0 {
 		return netip.Addr{}, false, false, lease.ErrExhausted
@@ -74,8 +69,9 @@ func (d *desk) propose(s *scope, c lease.Client) (addr netip.Addr, fresh, wait b
 	if addr, err = d.v.Propose(c, w); err != nil {
 		return addr, false, false, err
 	}
-	if _, known := d.v.At(addr); known || d.q.giaddr.IsValid() || d.v.Clear(addr) {
-		return addr, !known, false, nil
+	last, _ := d.v.At(addr)
+	if fresh = last.MAC != d.q.chaddr; !fresh || d.q.giaddr.IsValid() || d.v.Clear(addr) {
+		return addr, fresh, false, nil
 	}
 	if stock := d.v.Stock(s); len(stock) > 0 && addr != d.q.asked {
 		w.Ranges = stock
@@ -87,8 +83,8 @@ func (d *desk) propose(s *scope, c lease.Client) (addr netip.Addr, fresh, wait b
 }
 
 func (d *desk) want(s *scope, ranges []plan.Range) lease.Want {
-	w := lease.Want{Ranges: ranges, Usable: s.open, Hint: d.q.asked, PerPort: d.c.perPort, Hold: holdTime}
-	if s.trustedRelay(d.q) {
+	w := lease.Want{Ranges: ranges, Usable: s.open, Hint: d.q.asked, PerPort: d.c.perPort, Hold: lease.OfferTime}
+	if d.trusted {
 		w.PerPort = 0
 	}
 	return w

@@ -10,6 +10,6 @@
 // that wait for a probe, acknowledgements that wait for the disk.
 //
 // dhcp4 opens no socket, reads no file and touches no kernel object. Of kvmnet
-// it imports spec, plan, lease and the packet of socket; of other modules the
-// parser of github.com/insomniacslk/dhcp/dhcpv4 only.
+// it imports spec, plan, lease, hostname, pace and the packet of socket; of other
+// modules the parser of github.com/insomniacslk/dhcp/dhcpv4 only.
 package dhcp4

@@ -10,8 +10,10 @@ import (
 
 	"github.com/insomniacslk/dhcp/dhcpv4"
 
+	"kvmnet/internal/lease"
 	"kvmnet/internal/plan"
 	"kvmnet/internal/socket"
+	"kvmnet/internal/spec"
 )
 
 // recorded are messages as clients lay them out, by the name of their file.
@@ -92,7 +94,7 @@ func TestGarbageIsCountedAndNothingElse(t *testing.T) {
 			change(1, 6), change(2, 8), change(2, 255), change(28, 1), // not Ethernet
 			good[:240], change(236, 0), change(240, 43), // BOOTP
 		} {
-			r.server.Handle(socket.Packet{MAC: guest(1), Payload: b})
+			r.server.Handle(socket.Packet{MAC: guest(1), To: netip.AddrPortFrom(everybody, 67), Payload: b})
 		}
 		if c := r.server.Counters(); c.Malformed != 5 || c.NotEthernet != 4 || c.BOOTP != 3 || c.Received != 12 {
 			t.Errorf("counters %+v", c)
@@ -103,30 +105,70 @@ func TestGarbageIsCountedAndNothingElse(t *testing.T) {
 	})
 }
 
+// atOnce is a table that waits for no disk, so that an answer belongs to what was
+// just asked.
+type atOnce struct{ table }
+
+func (a atOnce) Bind(c lease.Client, addr netip.Addr, life spec.Seconds, done func(error)) (lease.Lease, error) {
+	l, err := a.table.Bind(c, addr, life, nil)
+	if err == nil {
+		done(nil)
+	}
+	return l, err
+}
+
+// origin is whom a message comes from: the relay agent that it names, so that the
+// server trusts it, or nobody.
+func origin(payload []byte) netip.AddrPort {
+	from := netip.IPv4Unspecified()
+	if len(payload) >= 28 {
+		from = netip.AddrFrom4([4]byte(payload[24:]))
+	}
+	return netip.AddrPortFrom(from, 68)
+}
+
 // FuzzHandle: whatever arrives, the server lives, and what it sends is well
-// formed and fits.
+// formed and fits. Each message meets a book with what the one before left.
 func FuzzHandle(f *testing.F) {
 	for _, b := range recorded(f) {
-		f.Add(b)
+		f.Add([]byte{}, b)
+	}
+	all := captured(f)
+	for _, c := range all {
+		f.Add(all[c.client+"-request-selecting"].payload, c.payload)
 	}
 	r := newRig(f)
 	f.Cleanup(r.close)
-	r.server.Set(full())
-	f.Fuzz(func(t *testing.T, payload []byte) {
-		r.server.Handle(socket.Packet{MAC: guest(1), Payload: payload})
-		r.mu.Lock()
-		defer r.mu.Unlock()
-		for _, p := range r.sent {
-			if n := len(p.Payload); n < minSize || n > mostMTU-ipUDP {
-				t.Errorf("%d bytes", n)
-			}
-			m, err := dhcpv4.FromBytes(p.Payload)
-			if err != nil {
-				t.Errorf("%x: %v", p.Payload, err)
-			} else if k := kind(m.Options[optMessageType][0]); k != offer && k != ack && k != nak {
-				t.Errorf("sent a message of type %d", k)
-			}
+	r.server.table = atOnce{r.table}
+	d := full()
+	d.Scopes = append(d.Scopes, captureNet().Scopes...)
+	r.server.Set(d)
+	f.Fuzz(func(t *testing.T, before, payload []byte) {
+		for _, b := range [][]byte{before, payload} {
+			r.server.Handle(socket.Packet{MAC: guest(1), From: origin(b), To: netip.AddrPortFrom(everybody, 67), Payload: b})
 		}
-		r.sent, r.probed, r.events = nil, nil, nil
+		if sent := r.wellFormed(t); sent > 0 {
+			r.book.Drop("lab", nil)
+		}
 	})
+}
+
+// wellFormed checks what was sent, and forgets it.
+func (r *rig) wellFormed(t *testing.T) int {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	for _, p := range r.sent {
+		if n := len(p.Payload); n < minSize || n > mostMTU-ipUDP {
+			t.Errorf("%d bytes", n)
+		}
+		m, err := dhcpv4.FromBytes(p.Payload)
+		if err != nil {
+			t.Errorf("%x: %v", p.Payload, err)
+		} else if k := kind(m.Options[optMessageType][0]); k != offer && k != ack && k != nak {
+			t.Errorf("sent a message of type %d", k)
+		}
+	}
+	n := len(r.sent)
+	r.sent, r.probed, r.events = nil, nil, nil
+	return n
 }

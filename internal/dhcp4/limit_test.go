@@ -1,11 +1,11 @@
 package dhcp4
 
 import (
-	"fmt"
+	"net/netip"
 	"testing"
 	"time"
 
-	"kvmnet/internal/spec"
+	"kvmnet/internal/plan"
 )
 
 func TestRateOfOneSender(t *testing.T) {
@@ -34,47 +34,23 @@ func TestRateOfOneSender(t *testing.T) {
 	})
 }
 
-func TestLimiterIsBounded(t *testing.T) {
+func TestClientsOfATrustedRelayAgentAreCountedEach(t *testing.T) {
 	t.Parallel()
-	l, now := newLimiter(), time.Unix(1000, 0)
-	known := spec.MAC{1}
-	l.allow(known, 10, now)
-	let := 0
-	for n := range 3 * mostRates {
-		if l.allow(spec.MAC{2, 0, 0, byte(n >> 16), byte(n >> 8), byte(n)}, 10, now) {
-			let++
-		}
-	}
-	if len(l.buckets) != mostRates || let > mostRates+10 {
-		t.Errorf("%d buckets, %d requests passed", len(l.buckets), let)
-	}
-	if !l.allow(known, 10, now) {
-		t.Error("who was there before is limited")
-	}
-	now = now.Add(2 * time.Second)
-	if !l.allow(spec.MAC{3}, 10, now) || len(l.buckets) > 1 {
-		t.Errorf("%d buckets after the flood", len(l.buckets))
-	}
-	if !l.allow(known, 0, now) {
-		t.Error("no limit is a limit")
-	}
-}
-
-func TestThrottleIsBounded(t *testing.T) {
-	t.Parallel()
-	th, now := newThrottle(), time.Unix(1000, 0)
-	passed := 0
-	for n := range 2 * mostKeys {
-		for range 2 {
-			if th.allow(fmt.Sprint(n), now) {
-				passed++
+	d := lab(func(s *plan.Scope) { s.Relays = []netip.Addr{addr("192.168.100.7")} })
+	d.Rate = 2
+	world(t, d, func(r *rig) {
+		ask := func(agent string, n byte) uint64 {
+			before := r.server.Counters().RateLimited
+			for i := range n {
+				r.handle(guest(9), msg(discover, unseen(i), giaddr(agent)))
 			}
+			return r.server.Counters().RateLimited - before
 		}
-	}
-	if passed != mostKeys {
-		t.Errorf("%d passed", passed)
-	}
-	if !th.allow("1", now.Add(quiet)) || !th.allow("new", now.Add(quiet)) || th.allow("1", now.Add(quiet)) {
-		t.Error("not once a minute")
-	}
+		if n := ask("192.168.100.7", 10); n != 0 {
+			t.Errorf("%d of ten clients are kept out", n)
+		}
+		if n := ask("192.168.100.8", 10); n != 8 {
+			t.Errorf("%d of ten requests of an agent that nobody trusts are dropped", n)
+		}
+	})
 }

@@ -132,12 +132,9 @@ func find(options []plan.Option, code byte) *plan.Option {
 // names tells a client the name that its reservation has, and answers option 81
 // of one that sent it.
 func (m *message) names(a answer) {
-	label := m.q.hostname
-	if a.res != nil && a.res.label != "" {
-		label = a.res.label
-		if m.q.wants(optHostname) {
-			m.add(optHostname, label)
-		}
+	label := a.client.Hostname
+	if a.res != nil && a.res.label != "" && m.q.wants(optHostname) {
+		m.add(optHostname, label)
 	}
 	if m.q.hasFQDN && label != "" {
 		m.add(optFQDN, fqdnAnswer(m.q.fqdn, label, a.scope.Domain))

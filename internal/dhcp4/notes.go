@@ -1,6 +1,7 @@
 package dhcp4
 
 import (
+	"cmp"
 	"fmt"
 
 	"kvmnet/internal/lease"
@@ -8,7 +9,7 @@ import (
 
 // occupied notes why a reserved address cannot be had.
 func (d *desk) occupied(r *reservation) {
-	text := fmt.Sprintf("%s is reserved for %s, which gets another address: ", r.Addr, first(r.Name, d.q.chaddr.String()))
+	text := fmt.Sprintf("%s is reserved for %s, which gets another address: ", r.Addr, cmp.Or(r.Name, d.q.chaddr.String()))
 	switch l, _ := d.v.At(r.Addr); {
 	case !l.Addr.IsValid():
 		text += "it was offered to another client"
@@ -30,5 +31,5 @@ func (d *desk) exhausted(s *scope) note {
 }
 
 func portFull(port string, limit int) note {
-	return note{"limit " + port, fmt.Sprintf("the guests behind port %s have %d addresses, as many as they may: raise perPort if that is too few", first(port, "(not known)"), limit)}
+	return note{"limit " + port, fmt.Sprintf("the guests behind port %s have %d addresses, as many as they may: raise perPort if that is too few", cmp.Or(port, "(not known)"), limit)}
 }

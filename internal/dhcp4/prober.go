@@ -19,7 +19,7 @@ const (
 	mostClaims = 16                    // conflicts of one port believed, per quarantine
 )
 
-// prober finds out by ARP whether addresses that nobody was given are in use
+// prober finds out by ARP whether addresses that are nobody's are in use
 // (RFC 2131 section 3.1: the server SHOULD probe before it offers). A stock of
 // each scope is probed ahead, so that newcomers need not wait.
 type prober struct {
@@ -169,7 +169,7 @@ func (p *prober) waiter(a netip.Addr) spec.MAC {
 func (p *prober) believe(who string) bool {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	if now := time.Now(); now.Sub(p.counted) >= quarantine {
+	if now := time.Now(); now.Sub(p.counted) >= lease.Quarantine {
 		clear(p.claims)
 		p.counted = now
 	}

@@ -7,6 +7,7 @@ import (
 	"testing/synctest"
 	"time"
 
+	"kvmnet/internal/lease"
 	"kvmnet/internal/plan"
 	"kvmnet/internal/spec"
 )
@@ -136,7 +137,7 @@ func TestAddressInUseIsNotOffered(t *testing.T) {
 			t.Errorf("%d conflicts", n)
 		}
 		r.squat("192.168.100.10", spec.MAC{})
-		time.Sleep(quarantine + restock)
+		time.Sleep(lease.Quarantine + restock)
 		r.want("after the quarantine", r.lease4(guest(3), asked("192.168.100.10")), "ack 192.168.100.10")
 	})
 }
@@ -160,6 +161,65 @@ func TestAddressesOnRecordAreNotProbed(t *testing.T) {
 		if n := count(r.probes(), "192.168.100.80"); n != 0 {
 			t.Errorf("probed %d times", n)
 		}
+	})
+}
+
+// recycled is a pool of one address, whose lease guest 1 had and lost, and how that
+// address is told of.
+func recycled(t *testing.T, test func(r *rig)) {
+	t.Helper()
+	world(t, lab(func(s *plan.Scope) { s.Ranges = ranges("192.168.100.10", "192.168.100.11") }), func(r *rig) {
+		r.lease4(guest(1))
+		r.lease4(guest(2))
+		r.table.End(addr("192.168.100.10"), nil) // by hand, which its guest does not hear
+		test(r)
+	})
+}
+
+func TestAddressOfAnEndedLeaseIsProbedBeforeAnotherGetsIt(t *testing.T) {
+	t.Parallel()
+	recycled(t, func(r *rig) {
+		before := count(r.probes(), "192.168.100.10")
+		time.Sleep(restock)
+		r.want("nobody answers", r.exchange(msg(discover, guest(3))), "offer 192.168.100.10")
+		if n := count(r.probes(), "192.168.100.10"); n == before {
+			t.Error("it was not probed")
+		}
+	})
+	recycled(t, func(r *rig) {
+		r.squat("192.168.100.10", stranger)
+		time.Sleep(restock + patience)
+		r.want("a stranger answers", r.exchange(msg(discover, guest(3))), "silence")
+		if l, _ := r.table.At(addr("192.168.100.10")); l.State != lease.Declined {
+			t.Errorf("it is %s", l.State)
+		}
+	})
+}
+
+func TestGuestThatDidNotHearOfTheEndKeepsItsAddress(t *testing.T) {
+	t.Parallel()
+	recycled(t, func(r *rig) {
+		r.squat("192.168.100.10", guest(1))
+		time.Sleep(restock + patience)
+		r.want("a newcomer", r.exchange(msg(discover, guest(3))), "silence")
+		if w := r.warnings("without a lease"); len(w) != 0 {
+			t.Errorf("warnings %q", w)
+		}
+		r.want("its guest renews", r.exchange(msg(request, guest(1), ciaddr("192.168.100.10"))), "ack 192.168.100.10")
+	})
+}
+
+// TestNewcomerThatWaitsGetsAnother: the address that it asks for was never probed
+// since its lease ended, and its former guest answers.
+func TestNewcomerThatWaitsGetsAnother(t *testing.T) {
+	t.Parallel()
+	d := lab(func(s *plan.Scope) { s.Ranges = ranges("192.168.100.10", "192.168.100.99") })
+	world(t, d, func(r *rig) {
+		r.exchange(msg(request, guest(1), asked("192.168.100.80")))
+		r.table.End(addr("192.168.100.80"), nil)
+		r.squat("192.168.100.80", guest(1))
+		r.want("a newcomer", r.exchange(msg(discover, guest(3), asked("192.168.100.80"))), "offer 192.168.100.10")
+		r.want("its guest", r.exchange(msg(discover, guest(1))), "offer 192.168.100.80")
 	})
 }
 
@@ -194,6 +254,28 @@ func TestWhoClaimsAllAddressesIsNotBelieved(t *testing.T) {
 		r.want("a guest", r.lease4(guest(1)), "ack 192.168.100.26")
 		if len(r.warnings("its answers do not count")) != 1 {
 			t.Errorf("warnings %q", r.warnings(""))
+		}
+	})
+}
+
+// TestMadeUpAddressesClaimNoMore: behind a port that does not learn, all claims are
+// one claimant's.
+func TestMadeUpAddressesClaimNoMore(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		r := newRig(t)
+		defer r.close()
+		r.server.o.PortOf = func(spec.MAC) string { return "" }
+		a := addr("192.168.100.10")
+		for n := range byte(90) {
+			r.squat(a.String(), spec.MAC{2, 0, 0, 0, 9, n})
+			a = a.Next()
+		}
+		r.server.Set(lab(func(s *plan.Scope) { s.Ranges = ranges("192.168.100.10", "192.168.100.99") }))
+		time.Sleep(patience + time.Millisecond)
+		r.want("a guest", r.exchange(msg(discover, guest(1))), "offer 192.168.100.26")
+		if n := len(r.server.pool.claims); n != 1 {
+			t.Errorf("%d claimants are remembered", n)
 		}
 	})
 }

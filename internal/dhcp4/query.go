@@ -8,6 +8,7 @@ import (
 
 	"github.com/insomniacslk/dhcp/dhcpv4"
 
+	"kvmnet/internal/hostname"
 	"kvmnet/internal/socket"
 	"kvmnet/internal/spec"
 )
@@ -66,8 +67,8 @@ var (
 // query is a message of a client, read once. It owns all it refers to.
 type query struct {
 	kind     kind
-	frame    spec.MAC // source of the frame: the client, or the relay or router before it
-	to       netip.Addr
+	frame    spec.MAC   // source of the frame: the client, or the relay or router before it
+	from     netip.Addr // source of the datagram, invalid or 0.0.0.0 = a client without an address
 	xid      [4]byte
 	flags    uint16
 	ciaddr   netip.Addr // invalid = 0.0.0.0, like the three below
@@ -108,7 +109,7 @@ func parse(p socket.Packet) (*query, error) {
 		return nil, errHardware
 	}
 	q := &query{
-		kind: kind(o[optMessageType][0]), frame: p.MAC, to: p.To.Addr(),
+		kind: kind(o[optMessageType][0]), frame: p.MAC, from: p.From.Addr(),
 		xid: m.TransactionID, flags: m.Flags, chaddr: spec.MAC(m.ClientHWAddr),
 		ciaddr: address(m.ClientIPAddr), giaddr: address(m.GatewayIPAddr),
 		asked: address(o[optRequested]), server: address(o[optServerID]),
@@ -137,7 +138,7 @@ func (q *query) readNumbers(o dhcpv4.Options) {
 // readName takes the name from option 81 rather than 12: a client that sends the
 // former should not send the latter (RFC 4702 section 3.1).
 func (q *query) readName(o dhcpv4.Options) {
-	q.hostname = cleanHostname(string(o[optHostname]))
+	q.hostname = hostname.Clean(string(o[optHostname]))
 	b := o[optFQDN]
 	if len(b) < 3 {
 		return
@@ -145,9 +146,9 @@ func (q *query) readName(o dhcpv4.Options) {
 	q.hasFQDN, q.fqdn = true, b[0]
 	name := string(b[3:])
 	if q.fqdn&fqdnEncoded != 0 {
-		name = firstLabel(b[3:])
+		name = hostname.FirstLabel(b[3:])
 	}
-	if name = cleanHostname(name); name != "" {
+	if name = hostname.Clean(name); name != "" {
 		q.hostname = name
 	}
 }

@@ -16,9 +16,9 @@ type view interface {
 	At(netip.Addr) (lease.Lease, bool)
 	Propose(lease.Client, lease.Want) (netip.Addr, error)
 	Hold(lease.Client, netip.Addr, time.Duration) error
-	Port(q *query, trusted bool) string // the port a message came from
-	Clear(netip.Addr) bool              // probed lately, and nobody answered
-	Stock(*scope) []plan.Range          // addresses for newcomers that are clear, sorted
+	Behind(spec.MAC) string    // the port an Ethernet address is behind, "" = not known
+	Clear(netip.Addr) bool     // probed lately, and nobody answered
+	Stock(*scope) []plan.Range // addresses for newcomers that are clear, sorted
 }
 
 // answer is what a request gets.
@@ -32,7 +32,7 @@ type answer struct {
 	client  lease.Client
 	bind    bool // the lease comes before the answer
 	rapid   bool // an ACK to a DISCOVER
-	fresh   bool // nobody had the address before
+	fresh   bool // the client did not have the address before
 	wait    bool // for a probe of the address
 	message string
 	notes   []note
@@ -49,7 +49,12 @@ func decide(q *query, c *config, v view) answer {
 	if len(c.scopes) == 0 || home == nil && !direct {
 		return silent(noScope)
 	}
-	d := desk{q: q, c: c, v: v, home: home}
+	d := desk{q: q, c: c, v: v, home: home, trusted: home != nil && home.trusts(q)}
+	d.last, _ = v.Find(lease.Client{MAC: q.chaddr})
+	d.bound = d.last.Addr.IsValid() && d.last.State == lease.Bound
+	if d.forged() {
+		return silent(forged)
+	}
 	switch q.kind {
 	case discover:
 		return d.discover()
@@ -72,6 +77,10 @@ type desk struct {
 	v     view
 	home  *scope // the only scope the client can be in, nil = any
 	notes []note
+
+	trusted bool        // it came by a trusted relay agent
+	last    lease.Lease // the client's, in force or not
+	bound   bool        // it is in force
 }
 
 // reservation finds what is kept for the client, and where.
@@ -87,23 +96,21 @@ func (d *desk) reservation() (*scope, *reservation) {
 	return nil, nil
 }
 
-// client is the identity under which the table knows the client. The port of a
-// lease in force is not looked up again.
-func (d *desk) client(r *reservation, own lease.Lease, bound, trusted bool) lease.Client {
-	c := lease.Client{MAC: d.q.chaddr, ClientID: d.q.clientID, Hostname: d.q.hostname}
-	if r != nil && r.label != "" {
+// client is the identity under which the table knows the client. A name that is
+// reserved is its guest's only. The port is where the client is now: machines move.
+func (d *desk) client(r *reservation) lease.Client {
+	c := lease.Client{MAC: d.q.chaddr, Hostname: d.q.hostname, Port: d.port()}
+	switch {
+	case r != nil && r.label != "":
 		c.Hostname = r.label
+	case d.c.names[c.Hostname]:
+		c.Hostname = ""
 	}
-	if bound && own.Port != "" {
-		c.Port = own.Port
-	} else {
-		c.Port = d.v.Port(d.q, trusted)
+	if len(d.q.clientID) <= longestID {
+		c.ClientID = d.q.clientID
 	}
 	return c
 }
 
-// own is the client's lease, and whether it is in force.
-func (d *desk) own() (l lease.Lease, bound bool) {
-	l, ok := d.v.Find(lease.Client{MAC: d.q.chaddr})
-	return l, ok && l.State == lease.Bound
-}
+// longestID is what one option holds. A longer client id is echoed, not remembered.
+const longestID = 255

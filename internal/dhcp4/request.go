@@ -26,24 +26,20 @@ func (d *desk) request() answer {
 	if s == nil || d.home != nil && s != d.home {
 		return d.refuse(s, "the address is not on this network")
 	}
-	rs, r := d.reservation()
+	_, r := d.reservation()
 	if r != nil && r.Addr == addr {
 		return d.keep(s, r)
 	}
-	own, bound := d.own()
-	bound = bound && own.Addr == addr
-	if r != nil && d.v.Hold(d.client(r, own, bound, rs.trustedRelay(d.q)), r.Addr, holdTime) == nil {
+	if r != nil && d.v.Hold(d.client(r), r.Addr, lease.OfferTime) == nil {
 		return d.refuse(s, "another address is reserved for the client")
 	}
-	return d.give(s, addr, own, bound)
+	return d.give(s, addr)
 }
 
 // keep acknowledges the address that is reserved for the client.
 func (d *desk) keep(s *scope, r *reservation) answer {
-	own, bound := d.own()
-	bound = bound && own.Addr == r.Addr
-	c := d.client(r, own, bound, s.trustedRelay(d.q))
-	if !bound && d.v.Hold(c, r.Addr, holdTime) != nil {
+	c := d.client(r)
+	if !d.has(r.Addr) && d.v.Hold(c, r.Addr, lease.OfferTime) != nil {
 		d.occupied(r)
 		return d.refuse(s, "the address is in use")
 	}
@@ -52,15 +48,15 @@ func (d *desk) keep(s *scope, r *reservation) answer {
 
 // give acknowledges an address of a range: the client's own, the one that it
 // was offered, or one that it had when we were not there and that is free.
-func (d *desk) give(s *scope, addr netip.Addr, own lease.Lease, bound bool) answer {
+func (d *desk) give(s *scope, addr netip.Addr) answer {
 	if !s.dynamic(addr) {
 		return d.refuse(s, "the address is not available")
 	}
-	c := d.client(nil, own, bound, s.trustedRelay(d.q))
-	if bound {
+	c := d.client(nil)
+	if d.has(addr) {
 		return d.acknowledge(s, nil, addr, c)
 	}
-	if own.State == lease.Bound && own.Addr.IsValid() && !d.q.server.IsValid() {
+	if d.bound && !d.q.server.IsValid() {
 		return d.refuse(s, "the client has another address")
 	}
 	// Propose rather than Hold: it keeps to the port's limit.
@@ -74,6 +70,9 @@ func (d *desk) give(s *scope, addr netip.Addr, own lease.Lease, bound bool) answ
 	}
 	return d.acknowledge(s, nil, addr, c)
 }
+
+// has reports whether the client's lease is of that address.
+func (d *desk) has(addr netip.Addr) bool { return d.bound && d.last.Addr == addr }
 
 func (d *desk) acknowledge(s *scope, r *reservation, addr netip.Addr, c lease.Client) answer {
 	a := d.granted(s, r, addr, c)

@@ -81,7 +81,7 @@ func newRig(t testing.TB) *rig {
 	r.book, r.table = book, book.Table("lab")
 	r.server = New(Options{
 		Table: r.table, Link: r,
-		PortOf: func(m spec.MAC) string { return fmt.Sprintf("port%d", m[4]) },
+		PortOf: portOf,
 		Warn: func(s string) {
 			r.mu.Lock()
 			defer r.mu.Unlock()
@@ -173,10 +173,20 @@ func (r *rig) from(frame spec.MAC, m *dhcpv4.DHCPv4) reply {
 	return list[0]
 }
 
+// handle delivers a message as the client or its relay agent sends it: from its
+// address, if it has one.
 func (r *rig) handle(frame spec.MAC, m *dhcpv4.DHCPv4) {
-	r.server.Handle(socket.Packet{
-		MAC: frame, From: netip.MustParseAddrPort("0.0.0.0:68"), To: netip.AddrPortFrom(everybody, 67), Payload: m.ToBytes(),
-	})
+	from := netip.IPv4Unspecified()
+	for _, a := range []net.IP{m.ClientIPAddr, m.GatewayIPAddr} {
+		if a := address(a.To4()); a.IsValid() {
+			from = a
+		}
+	}
+	r.deliver(frame, from, everybody, m)
+}
+
+func (r *rig) deliver(frame spec.MAC, from, to netip.Addr, m *dhcpv4.DHCPv4) {
+	r.server.Handle(socket.Packet{MAC: frame, From: netip.AddrPortFrom(from, 68), To: netip.AddrPortFrom(to, 67), Payload: m.ToBytes()})
 }
 
 // take returns what was sent since the last time.
@@ -226,6 +236,16 @@ func addr(a string) netip.Addr {
 
 // guest n is behind port n.
 func guest(n byte) spec.MAC { return spec.MAC{0x52, 0x54, 0, 0, n, 1} }
+
+// unseen n never sent a frame, so that no port of it is known.
+func unseen(n byte) spec.MAC { return spec.MAC{0x52, 0x54, 0, 0xff, n, 1} }
+
+func portOf(m spec.MAC) string {
+	if m[3] == 0xff {
+		return ""
+	}
+	return fmt.Sprintf("port%d", m[4])
+}
 
 // msg makes a message of a client.
 func msg(k kind, mac spec.MAC, mods ...mod) *dhcpv4.DHCPv4 {

@@ -6,6 +6,7 @@ import (
 
 	"github.com/insomniacslk/dhcp/dhcpv4"
 
+	"kvmnet/internal/lease"
 	"kvmnet/internal/plan"
 	"kvmnet/internal/spec"
 )
@@ -88,7 +89,7 @@ func TestOfferIsNoLease(t *testing.T) {
 		if l := r.table.Leases(); len(l) != 0 {
 			t.Errorf("leases %v", l)
 		}
-		time.Sleep(holdTime)
+		time.Sleep(lease.OfferTime)
 		r.want("when the offer is over", r.exchange(msg(discover, guest(3))), "offer 192.168.100.10")
 	})
 }
@@ -145,7 +146,7 @@ func TestDeclinedAddressIsNotGivenAgain(t *testing.T) {
 		r.want("the guest", r.lease4(guest(1)), "ack 192.168.100.11")
 		r.want("another guest", r.exchange(msg(discover, guest(2))), "silence")
 		r.want("another guest that insists", r.exchange(msg(request, guest(2), asked("192.168.100.10"))), "nak 0.0.0.0")
-		time.Sleep(quarantine)
+		time.Sleep(lease.Quarantine)
 		r.want("after the quarantine", r.exchange(msg(discover, guest(2))), "offer 192.168.100.10")
 	})
 }

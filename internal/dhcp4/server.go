@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"kvmnet/internal/lease"
+	"kvmnet/internal/pace"
 	"kvmnet/internal/plan"
 	"kvmnet/internal/socket"
 	"kvmnet/internal/spec"
@@ -27,6 +28,7 @@ type Options struct {
 	Table  *lease.Table
 	Link   Link
 	PortOf func(spec.MAC) string // the port an Ethernet address is behind, "" = not known; nil = of none
+	Own    func(netip.Addr) bool // whether an address is one of the host's; nil = the gateways only
 	Log    *slog.Logger          // nil = none
 	Warn   func(message string)  // what somebody should know, no more than once a minute each; nil = nobody
 }
@@ -37,6 +39,7 @@ type table interface {
 	At(netip.Addr) (lease.Lease, bool)
 	Propose(lease.Client, lease.Want) (netip.Addr, error)
 	Hold(lease.Client, netip.Addr, time.Duration) error
+	Keep(netip.Addr, time.Duration) bool
 	Bind(c lease.Client, a netip.Addr, life spec.Seconds, done func(error)) (lease.Lease, error)
 	Release(c lease.Client, a netip.Addr, done func(error)) bool
 	Decline(c lease.Client, a netip.Addr, quarantine time.Duration, done func(error))
@@ -48,8 +51,8 @@ type Server struct {
 	o      Options
 	config atomic.Pointer[config]
 	counts counts
-	rates  *limiter
-	notes  *throttle
+	rates  pace.Limiter[spec.MAC]
+	notes  pace.Quiet
 	pool   *prober
 	closed atomic.Bool
 	stop   sync.Once
@@ -66,7 +69,10 @@ func New(o Options) *Server {
 	if o.PortOf == nil {
 		o.PortOf = func(spec.MAC) string { return "" }
 	}
-	s := &Server{table: o.Table, o: o, rates: newLimiter(), notes: newThrottle()}
+	if o.Own == nil {
+		o.Own = func(netip.Addr) bool { return false }
+	}
+	s := &Server{table: o.Table, o: o}
 	s.pool = newProber(o.Table, o.Link, s.config.Load)
 	return s
 }
@@ -100,13 +106,17 @@ func (s *Server) Handle(p socket.Packet) {
 		s.counts.add(notServed)
 		return
 	}
-	if !s.rates.allow(p.MAC, c.rate, time.Now()) {
-		s.counts.add(rateLimited)
+	if !c.hears(p.To.Addr(), s.o.Own) {
+		s.counts.add(otherServer)
 		return
 	}
 	q, err := parse(p)
 	if err != nil {
 		s.counts.add(reasonOf(err))
+		return
+	}
+	if !s.rates.Allow(c.sender(q), c.rate, time.Now()) {
+		s.counts.add(rateLimited)
 		return
 	}
 	s.counts.request(q.kind)
@@ -134,7 +144,7 @@ func (s *Server) process(c *config, q *query) {
 	case a.kind == 0:
 		s.counts.add(a.why)
 	case a.kind == decline:
-		s.table.Decline(a.client, a.addr, quarantine, s.written)
+		s.table.Decline(a.client, a.addr, lease.Quarantine, s.written)
 	case a.kind == release:
 		s.table.Release(a.client, a.addr, s.written)
 	case a.wait:
@@ -226,7 +236,7 @@ func (s *Server) send(q *query, a answer) {
 }
 
 func (s *Server) warn(n note) {
-	if s.notes.allow(n.key, time.Now()) {
+	if s.notes.Allow(n.key, time.Now()) {
 		s.o.Warn(n.text)
 	}
 }

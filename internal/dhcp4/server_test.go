@@ -70,7 +70,7 @@ func TestOfferedAddressTakenByAnotherIsRefused(t *testing.T) {
 	t.Parallel()
 	world(t, lab(), func(r *rig) {
 		o := r.exchange(msg(discover, guest(1)))
-		time.Sleep(holdTime)
+		time.Sleep(lease.OfferTime)
 		r.exchange(msg(request, guest(2), asked(o.addr().String())))
 		r.want("too late", r.exchange(msg(request, guest(1), serverID(gateway), asked(o.addr().String()))), "nak 0.0.0.0")
 	})

@@ -2,11 +2,11 @@ package dhcp4
 
 import (
 	"net/netip"
-	"strings"
 	"time"
 
 	"kvmnet/internal/lease"
 	"kvmnet/internal/plan"
+	"kvmnet/internal/spec"
 )
 
 // sight is the server's view for decide.
@@ -25,24 +25,4 @@ func (v sight) Hold(c lease.Client, a netip.Addr, d time.Duration) error {
 	return v.s.table.Hold(c, a, d)
 }
 
-// relayPort begins the port of clients behind a trusted relay agent.
-const relayPort = "relay "
-
-func isRelayPort(port string) bool { return strings.HasPrefix(port, relayPort) }
-
-// Port tells where a message came from. The frame's source decides rather than
-// the hardware address inside, which is only the client's word. The clients of a
-// relay that is not trusted count as what they come through: a guest.
-func (v sight) Port(q *query, trusted bool) string {
-	if trusted {
-		return relayPort + q.giaddr.String()
-	}
-	port := v.s.o.PortOf(q.frame)
-	if port == "" && q.frame != q.chaddr {
-		port = v.s.o.PortOf(q.chaddr)
-	}
-	if port == "" && q.giaddr.IsValid() {
-		port = relayPort + q.giaddr.String()
-	}
-	return port
-}
+func (v sight) Behind(m spec.MAC) string { return v.s.o.PortOf(m) }

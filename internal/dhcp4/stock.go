@@ -37,7 +37,7 @@ func (p *prober) refill() {
 }
 
 // restock asks the table which addresses newcomers get next, and probes those
-// that nobody had and that were not probed lately.
+// that were not probed lately.
 func (p *prober) restock(s *scope) {
 	if len(s.Ranges) == 0 {
 		return
@@ -54,9 +54,7 @@ func (p *prober) restock(s *scope) {
 	}
 	p.mu.Unlock()
 	for _, a := range ask {
-		if _, known := p.table.At(a); !known {
-			p.ask(a)
-		}
+		p.ask(a)
 	}
 }
 

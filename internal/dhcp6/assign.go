@@ -5,16 +5,12 @@ import (
 	"fmt"
 	"net/netip"
 	"slices"
-	"time"
 
 	"github.com/insomniacslk/dhcp/iana"
 
 	"kvmnet/internal/lease"
 	"kvmnet/internal/plan"
 )
-
-// holdTime is how long an offered address waits for the client's REQUEST.
-const holdTime = time.Minute
 
 // offer decides on an IA of a SOLICIT: the address is held, not bound.
 func (x *exchange) offer(a ia) result {
@@ -68,7 +64,7 @@ func (x *exchange) choose(a ia, want lease.Want) result {
 		}
 	}
 	who.Hostname = x.config.permitted(x.name)
-	want.Usable, want.PerPort, want.Hold = x.link.free, x.config.plan.PerPort, holdTime
+	want.Usable, want.PerPort, want.Hold = x.link.free, x.config.plan.PerPort, lease.OfferTime
 	if x.trusted {
 		want.PerPort = 0
 	}
@@ -104,7 +100,7 @@ func (x *exchange) complain(err error) {
 
 // obtain holds a reserved address for the client it is for.
 func (x *exchange) obtain(who lease.Client, v *plan.Reservation) bool {
-	err := x.book.table.Hold(who, v.Addr, holdTime)
+	err := x.book.table.Hold(who, v.Addr, lease.OfferTime)
 	if err == nil {
 		return true
 	}

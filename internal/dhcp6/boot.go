@@ -9,14 +9,8 @@ import (
 	"github.com/insomniacslk/dhcp/dhcpv6"
 
 	"kvmnet/internal/plan"
+	"kvmnet/internal/spec"
 )
-
-// architectures are the kinds of boot clients by the processor architecture types
-// of RFC 5970 section 3.3 and the registry it made; 7 is what x64 firmware says
-// that read RFC 4578 before its erratum.
-var architectures = map[uint16]string{
-	0: "bios", 6: "uefi-x86", 7: "uefi-x64", 9: "uefi-x64", 11: "uefi-arm64", 16: "http-x64", 19: "http-arm64",
-}
 
 // bootClient tells what kind of boot client sent the options, "" when it does not say.
 func bootClient(options dhcpv6.Options) string {
@@ -27,7 +21,7 @@ func bootClient(options dhcpv6.Options) string {
 	if !ok || len(o.OptionData) < 2 {
 		return ""
 	}
-	return architectures[binary.BigEndian.Uint16(o.OptionData)]
+	return spec.BootClient(binary.BigEndian.Uint16(o.OptionData))
 }
 
 // bootOptions are the boot file URL (RFC 5970) and, for firmware that boots by

@@ -107,6 +107,14 @@ func (l *link) scope(a netip.Addr) *scope {
 	return nil
 }
 
+// hears reports whether a message to that address may be for us, when own knows the
+// host's addresses. What guests send to servers elsewhere passes the same socket on
+// its way through the host; what is link-local was sent to us.
+func (c *config) hears(to netip.Addr, own func(netip.Addr) bool) bool {
+	return to.IsMulticast() || to.IsLinkLocalUnicast() || own(to) ||
+		slices.ContainsFunc(c.whole.scopes, func(s *scope) bool { return s.Server == to })
+}
+
 // trusts reports whether a relay agent may speak for any client of the link.
 func (l *link) trusts(agent netip.Addr) bool {
 	return slices.ContainsFunc(l.scopes, func(s *scope) bool { return slices.Contains(s.Relays, agent.WithZone("")) })

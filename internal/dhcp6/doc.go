@@ -11,6 +11,6 @@
 // IAID, so clones of one machine image, which share a DUID, do not share an
 // address; see identity.go.
 //
-// dhcp6 opens no socket. It imports spec, plan, lease, the types of socket, and
-// insomniacslk/dhcp for the message format only.
+// dhcp6 opens no socket. It imports spec, plan, lease, hostname, pace, the types of
+// socket, and insomniacslk/dhcp for the message format only.
 package dhcp6

@@ -12,9 +12,6 @@ import (
 	"kvmnet/internal/plan"
 )
 
-// quarantine is how long a declined address is given to nobody.
-const quarantine = 10 * time.Minute
-
 // lingerTime is for several retransmissions of a RENEW, which begin 10 s apart
 // (REN_TIMEOUT, RFC 8415 section 7.6).
 const lingerTime = 2 * time.Minute
@@ -104,7 +101,7 @@ func (x *exchange) end(one func(ia, lease.Lease)) *dhcpv6.Message {
 			held, bound = x.bound(x.holder(a))
 		}
 		switch {
-		case !bound:
+		case !bound || !x.isHere(held):
 			m.AddOption(result{ia: a, status: status(iana.StatusNoBinding, "not a lease of this server")}.encode(0, 0))
 		case slices.Contains(a.addrs, held.Addr):
 			one(a, held)
@@ -113,11 +110,16 @@ func (x *exchange) end(one func(ia, lease.Lease)) *dhcpv6.Message {
 	return m
 }
 
+// isHere reports whether the message comes from the port behind which the lease's
+// client is. The bridge has just learnt where the frame came from, so not even who
+// borrows the client's Ethernet address can end its lease from another port.
+func (x *exchange) isHere(held lease.Lease) bool { return held.Port == "" || held.Port == x.port }
+
 func (x *exchange) releaseIA(_ ia, held lease.Lease) { x.book.release(held.Client, held.Addr) }
 
 // declineIA takes an address out of use that the client found in use by somebody
 // else. Only who was given it may do so, or one guest could close the pool.
 func (x *exchange) declineIA(_ ia, held lease.Lease) {
-	x.book.decline(held.Client, held.Addr, quarantine)
-	x.warn("declined/"+held.Addr.String(), "%s found %s in use by somebody else; nobody gets it for %s", x.mac, held.Addr, quarantine)
+	x.book.decline(held.Client, held.Addr, lease.Quarantine)
+	x.warn("declined/"+held.Addr.String(), "%s found %s in use by somebody else; nobody gets it for %s", x.mac, held.Addr, lease.Quarantine)
 }

@@ -17,6 +17,21 @@ import (
 // extendKinds are the two messages that prolong leases, with what they must carry.
 var extendKinds = map[dhcpv6.MessageType][]dhcpv6.Option{doRenew: {toServer}, doRebind: nil}
 
+func TestLeaseIsNotEndedFromAnotherPort(t *testing.T) {
+	t.Parallel()
+	for _, kind := range []dhcpv6.MessageType{doRelease, doDecline} {
+		r := newRig(t, sample())
+		a := r.bind(guestA, 1)
+		r.mu.Lock()
+		r.ports[macA] = "b" // where the bridge learnt it from the forged frame
+		r.mu.Unlock()
+		m := r.answer(guestA, kind, toServer, iaNA(1, a))
+		if l, _ := r.table.At(a); l.State != lease.Bound || iaStatus(t, m, 1) != iana.StatusNoBinding {
+			t.Errorf("%s: the lease is %s, the answer %s", kind, l.State, m.Summary())
+		}
+	}
+}
+
 func TestLeaseIsProlonged(t *testing.T) {
 	t.Parallel()
 	for kind, with := range extendKinds {
@@ -256,7 +271,7 @@ func TestDeclinedAddressIsNotGivenAgain(t *testing.T) {
 		}
 	}
 	l, _ := r.table.At(a)
-	if l.State != lease.Declined || l.Expires.Sub(l.Begun) != quarantine {
+	if l.State != lease.Declined || l.Expires.Sub(l.Begun) != lease.Quarantine {
 		t.Errorf("the lease is %+v", l)
 	}
 	if len(r.warnings()) != 1 {

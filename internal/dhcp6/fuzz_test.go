@@ -72,29 +72,51 @@ func TestRealMessagesAreAnswered(t *testing.T) {
 	}
 }
 
+// addressed is a captured message as it would be sent to this server.
+func addressed(c capture) []byte {
+	if c.Message == nil || c.Options.GetOne(dhcpv6.OptionServerID) == nil || dhcpv6.MessageType(c.payload[0]) != c.MessageType {
+		return c.payload
+	}
+	c.UpdateOption(toServer)
+	return c.ToBytes()
+}
+
 // FuzzHandle: no message breaks the server, and every answer is whole, of the same
-// exchange, and in as many envelopes as the request.
+// exchange, and in as many envelopes as the request. Each message meets a book with
+// what the one before left.
 func FuzzHandle(f *testing.F) {
 	for _, b := range corpus(f) {
-		f.Add(b, true)
-		f.Add(b, false)
+		f.Add([]byte{}, b, true)
+		f.Add([]byte{}, b, false)
 	}
+	all := captured(f)
+	for _, c := range all {
+		f.Add(addressed(all[c.client+"-request"]), addressed(c), true)
+	}
+	d := behind()
+	d.Scopes = append(d.Scopes, captureNet().Scopes...)
 	book, err := lease.Open(f.TempDir(), lease.Options{})
 	if err != nil {
 		f.Fatal(err)
 	}
 	f.Cleanup(func() { _ = book.Close() })
-	f.Fuzz(func(t *testing.T, b []byte, multicast bool) {
+	f.Fuzz(func(t *testing.T, before, b []byte, multicast bool) {
 		to := netip.AddrPortFrom(linkLocal, 547)
 		if multicast {
 			to = allServers
 		}
 		l := &one{}
 		s := newServer(Options{Link: l, DUID: serverDUID, Source: func() netip.Addr { return linkLocal }}, instant{book.Table("lab")})
-		s.Set(behind())
-		s.Handle(socket.Packet{MAC: macA, From: agent, To: to, Payload: b})
-		if l.payload != nil {
-			sound(t, b, l.payload)
+		s.Set(d)
+		for _, m := range [][]byte{before, b} {
+			answers := l.answers
+			s.Handle(socket.Packet{MAC: macA, From: agent, To: to, Payload: m})
+			if l.answers > answers {
+				sound(t, m, l.payload)
+			}
+		}
+		if l.answers > 0 {
+			book.Drop("lab", nil)
 		}
 	})
 }
@@ -130,6 +152,13 @@ func sound(t *testing.T, asked, answered []byte) {
 }
 
 // one is a Link that keeps the last answer.
-type one struct{ payload []byte }
+type one struct {
+	payload []byte
+	answers int
+}
 
-func (o *one) Send(p socket.Packet) error { o.payload = p.Payload; return nil }
+func (o *one) Send(p socket.Packet) error {
+	o.payload = p.Payload
+	o.answers++
+	return nil
+}

@@ -12,25 +12,27 @@ import (
 // hardwareEthernet is the hardware type of Ethernet (RFC 826).
 const hardwareEthernet = 1
 
-// relayPort begins the port of clients behind a trusted relay agent.
-const relayPort = "relay "
-
-// identify fills in who the client is and where, from the packet that brought the
-// request. It reports false when the sender says to be someone behind another
-// port, which only a trusted relay agent may do: with a forged relay message a
-// guest could release or take over its neighbour's lease.
-func (r *request) identify(p socket.Packet, l *link, portOf func(spec.MAC) string) bool {
+// identify fills in who the client is, from the packet that brought the request.
+func (r *request) identify(p socket.Packet, l *link) {
 	to := p.To.Addr()
 	r.unicast = len(r.relays) == 0 && to.IsValid() && !to.IsMulticast()
 	r.trusted = len(r.relays) > 0 && l.trusts(p.From.Addr())
 	r.mac = r.client(p.MAC)
+}
+
+// locate fills in where the client is. It reports false when the sender says to be
+// someone behind another port, which only a trusted relay agent may do: with a
+// forged relay message a guest could release or take over its neighbour's lease.
+func (r *request) locate(p socket.Packet, portOf func(spec.MAC) string) bool {
 	if r.trusted {
-		r.port = relayPort + p.From.Addr().WithZone("").String()
+		r.port = lease.RelayPort + p.From.Addr().WithZone("").String()
 		return true
 	}
-	r.port = portOf(p.MAC)
+	if r.port = portOf(p.MAC); r.mac == p.MAC {
+		return true
+	}
 	other := portOf(r.mac)
-	return r.mac == p.MAC || other == "" || other == r.port
+	return other == "" || other == r.port
 }
 
 // client finds the Ethernet address of the client: the frame's; of a relayed

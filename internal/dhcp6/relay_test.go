@@ -8,6 +8,7 @@ import (
 	"github.com/insomniacslk/dhcp/dhcpv6"
 	"github.com/insomniacslk/dhcp/iana"
 
+	"kvmnet/internal/lease"
 	"kvmnet/internal/plan"
 	"kvmnet/internal/socket"
 	"kvmnet/internal/spec"
@@ -90,7 +91,7 @@ func TestRelayedAnswerGoesBackTheSameWay(t *testing.T) {
 	if a != addr("fd00:2::1000") || association(t, m, 1).T1.Hours() != 1 {
 		t.Errorf("answered %s, want an address of the link behind the agent", m.Summary())
 	}
-	if l, _ := r.table.At(a); l.MAC != macB || l.Port != relayPort+agent.Addr().String() {
+	if l, _ := r.table.At(a); l.MAC != macB || l.Port != lease.RelayPort+agent.Addr().String() {
 		t.Errorf("the lease is %+v", l)
 	}
 }
@@ -174,5 +175,24 @@ func TestGuestCannotRelayForItsNeighbour(t *testing.T) {
 	r.ask(own)
 	if l, _ := r.table.Find((&request{mac: spec.MAC{2, 0, 0, 0, 0, 1}}).holder(ia{id: 1})); l.Port != "b" {
 		t.Errorf("what a guest relays does not count against its port: %+v", l)
+	}
+}
+
+// TestMessagesForOtherServersPassBy: a relay agent among the guests sends them
+// through the host.
+func TestMessagesForOtherServersPassBy(t *testing.T) {
+	t.Parallel()
+	r := newRig(t, behind())
+	p := forward(guestA, guestB.message(doInform, oro(23)), relay{link: addr("fd00:2::1")})
+	for to, heard := range map[string]bool{"fd00:9::1": false, "fd00:1::1": true, "fe80::1": true, "ff05::1:3": true} {
+		p.To = netip.AddrPortFrom(addr(to), 547)
+		if heard {
+			r.ask(p)
+		} else {
+			r.ignored(p)
+		}
+	}
+	if n := r.Counters(); n.Foreign != 1 {
+		t.Errorf("counted %+v", n)
 	}
 }

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"kvmnet/internal/lease"
+	"kvmnet/internal/pace"
 	"kvmnet/internal/plan"
 	"kvmnet/internal/socket"
 	"kvmnet/internal/spec"
@@ -29,6 +30,7 @@ type Options struct {
 	Link   Link                  // where answers go
 	PortOf func(spec.MAC) string // the port that an Ethernet address is behind, "" = not known; nil = never known
 	Source func() netip.Addr     // link-local address of the bridge
+	Own    func(netip.Addr) bool // whether an address is one of the host's; nil = the gateways only
 	DUID   []byte                // of this server: the same for the life of the host
 	Log    *slog.Logger          // nil = none
 	Warn   func(text string)     // told what the operator should know; nil = nobody
@@ -43,8 +45,8 @@ type Server struct {
 	log    *slog.Logger
 	config atomic.Pointer[config]
 	closed atomic.Bool
-	rate   limiter
-	told   quieter
+	rate   pace.Limiter[spec.MAC]
+	told   pace.Quiet
 	count  counters
 }
 
@@ -58,6 +60,9 @@ func newServer(o Options, t table) *Server {
 	}
 	if s.o.PortOf == nil {
 		s.o.PortOf = func(spec.MAC) string { return "" }
+	}
+	if s.o.Own == nil {
+		s.o.Own = func(netip.Addr) bool { return false }
 	}
 	if s.o.Warn == nil {
 		s.o.Warn = func(string) {}
@@ -93,11 +98,13 @@ func (s *Server) Handle(p socket.Packet) {
 	}
 	s.count.received(r.kind)
 	l := c.link(linkAddress(r.relays))
-	genuine := r.identify(p, l, s.o.PortOf)
+	r.identify(p, l)
 	switch {
-	case !s.rate.allow(sender(&r, p), c.plan.Rate, time.Now()):
+	case !c.hears(p.To.Addr(), s.o.Own):
+		s.count.foreign.Add(1)
+	case !s.rate.Allow(sender(&r, p), c.plan.Rate, time.Now()):
 		s.count.limited.Add(1)
-	case !genuine:
+	case !r.locate(p, s.o.PortOf):
 		s.count.forged.Add(1)
 	default:
 		s.answer(p, r, c, l)
@@ -116,7 +123,7 @@ func (s *Server) answer(p socket.Packet, r request, c *config, l *link) {
 	book := begin(s.table)
 	a := reply(r, c, l, s.duid, book)
 	for _, w := range a.warnings {
-		if s.told.allow(w.key, time.Now()) {
+		if s.told.Allow(w.key, time.Now()) {
 			s.o.Warn(w.text)
 		}
 	}

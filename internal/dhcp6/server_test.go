@@ -174,35 +174,6 @@ func TestOneGuestCannotAskTooOften(t *testing.T) {
 	})
 }
 
-func TestLimiterForgets(t *testing.T) {
-	t.Parallel()
-	var l limiter
-	now := time.Now()
-	for i := range mostMACs + 10 {
-		mac := spec.MAC{2, 0, byte(i >> 24), byte(i >> 16), byte(i >> 8), byte(i)}
-		if got := l.allow(mac, 1, now); got != (i < mostMACs) {
-			t.Fatalf("address %d: allowed %v", i, got)
-		}
-	}
-	if !l.allow(macA, 1, now.Add(time.Second)) || len(l.of) != 1 {
-		t.Errorf("%d addresses are remembered in the next second", len(l.of))
-	}
-}
-
-func TestWarningsAreBounded(t *testing.T) {
-	t.Parallel()
-	var q quieter
-	now := time.Now()
-	for i := range 2 * mostWarnings {
-		if got := q.allow(string(rune(i+1000)), now); got != (i < mostWarnings) {
-			t.Fatalf("warning %d: told %v", i, got)
-		}
-	}
-	if q.allow(string(rune(1000)), now.Add(quiet-1)) || !q.allow(string(rune(1000)), now.Add(quiet)) {
-		t.Error("a warning is not told again in its time")
-	}
-}
-
 func TestExpiredAddressIsGivenAgainAndQuarantineEnds(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
@@ -215,7 +186,7 @@ func TestExpiredAddressIsGivenAgainAndQuarantineEnds(t *testing.T) {
 		if m := r.answer(guestB, doSolicit, iaNA(1)); given(t, m, 1).IsValid() {
 			t.Fatalf("%s is given of %s, which is declined, and %s, which is leased", given(t, m, 1), a, b)
 		}
-		time.Sleep(quarantine + time.Minute)
+		time.Sleep(lease.Quarantine + time.Minute)
 		synctest.Wait()
 		if got := r.bind(guestB, 1); got != a {
 			t.Errorf("got %s after the quarantine, want %s", got, a)

@@ -33,10 +33,12 @@ var rooms = map[string][]string{
 
 	// Services for guests: a room a protocol, none of which knows another, and one
 	// that opens their sockets.
+	"internal/hostname":              {}, // pure, like pace
+	"internal/pace":                  {},
 	"internal/lease":                 {"spec", "plan"},
 	"internal/socket":                {"spec", "netns"},
-	"internal/dhcp4":                 {"spec", "plan", "lease", "socket"},
-	"internal/dhcp6":                 {"spec", "plan", "lease", "socket"},
+	"internal/dhcp4":                 {"spec", "plan", "lease", "socket", "hostname", "pace"},
+	"internal/dhcp6":                 {"spec", "plan", "lease", "socket", "hostname", "pace"},
 	"internal/radv":                  {"spec", "plan", "socket"},
 	"internal/dns":                   {"spec", "plan", "socket", "netns"},
 	"internal/tftp":                  {"plan", "netns"},
@@ -49,12 +51,13 @@ var rooms = map[string][]string{
 	"internal/cli": {"api", "spec"},
 
 	// Test hosts, which also serve verify and the demo.
-	"internal/testhost":  {"netns", "spec"},
-	"internal/qemuguest": {"testhost", "netns", "spec"},
-	"internal/verify":    {"testhost", "spec", "api", "netns"},
-	"internal/lab":       {"testhost", "qemuguest", "api", "spec", "specfile", "netns", "examples"},
-	"internal/nstest":    {"netns", "spec", "testhost"},                        // imports testing: only tests import it
-	"internal/peers":     {"netns", "spec", "testhost", "qemuguest", "nstest"}, // the same
+	"internal/testhost":      {"netns", "spec"},
+	"internal/qemuguest":     {"testhost", "netns", "spec"},
+	"internal/verify":        {"verify/client", "testhost", "spec", "api", "netns"},
+	"internal/verify/client": {"testhost", "spec", "netns"},
+	"internal/lab":           {"verify/client", "testhost", "qemuguest", "api", "spec", "specfile", "netns", "examples"},
+	"internal/nstest":        {"netns", "spec", "testhost"},                        // imports testing: only tests import it
+	"internal/peers":         {"netns", "spec", "testhost", "qemuguest", "nstest"}, // the same
 
 	// Wiring. The daemon may import every room but cli and lab.
 	"internal/daemon": {
@@ -82,7 +85,7 @@ var outside = map[string][]string{
 }
 
 // pure rooms import the standard library and the rooms of the table only.
-var pure = []string{"internal/spec", "internal/plan"}
+var pure = []string{"internal/spec", "internal/plan", "internal/hostname", "internal/pace"}
 
 // vague names tell nothing about what is inside.
 var vague = []string{"util", "utils", "common", "helper", "helpers", "misc", "shared", "base"}

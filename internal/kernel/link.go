@@ -33,6 +33,7 @@ type device struct {
 	beyond bool // lower is an index of another namespace
 	tap    bool // kind tun only
 	stp    bool // bridges only
+	vlans  bool // bridges only: they filter by VLAN
 	delay  int  // bridges only, in parts of userHz
 	conf4  []byte
 	conf6  []byte
@@ -110,6 +111,8 @@ func (d *device) parseInfo(info []byte) {
 				switch {
 				case d.kind == "bridge" && kind == nl.IFLA_BR_STP_STATE:
 					d.stp = number(v) != 0
+				case d.kind == "bridge" && kind == nl.IFLA_BR_VLAN_FILTERING:
+					d.vlans = len(v) > 0 && v[0] != 0
 				case d.kind == "bridge" && kind == nl.IFLA_BR_FORWARD_DELAY:
 					d.delay = number(v)
 				case d.kind == "tun" && kind == nl.IFLA_TUN_TYPE:

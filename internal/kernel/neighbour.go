@@ -44,8 +44,7 @@ func (k *Kernel) PortOf(bridge int, mac spec.MAC) (iface string, err error) {
 		attr32(unix.NDA_MASTER, bridge), attr(unix.NDA_LLADDR, mac[:])).
 		Execute(unix.NETLINK_ROUTE, unix.RTM_NEWNEIGH)
 	if errors.Is(err, unix.ENOENT) {
-		// Asked without a VLAN, a bridge that filters VLANs knows nobody.
-		msgs, err = k.entries(attr32(unix.NDA_MASTER, bridge))
+		msgs, err = k.inVLANs(bridge)
 	}
 	if err != nil {
 		return "", fmt.Errorf("find the port of %s: %w", mac, err)
@@ -56,6 +55,19 @@ func (k *Kernel) PortOf(bridge int, mac spec.MAC) (iface string, err error) {
 		}
 	}
 	return "", nil
+}
+
+// inVLANs lists what a bridge has learnt that filters VLANs: asked without one, it
+// knows nobody. The table of any other is not read: with MACs that it made up, a
+// guest could have a large one read again and again.
+func (k *Kernel) inVLANs(bridge int) ([][]byte, error) {
+	of := nl.NewIfInfomsg(unix.AF_UNSPEC)
+	of.Index = int32(bridge)
+	msgs, err := k.request(unix.RTM_GETLINK, 0, of, attr32(unix.IFLA_EXT_MASK, skipStats)).Execute(unix.NETLINK_ROUTE, unix.RTM_NEWLINK)
+	if err != nil || len(msgs) == 0 || !parseDevice(msgs[0]).vlans {
+		return nil, err
+	}
+	return k.entries(attr32(unix.NDA_MASTER, bridge))
 }
 
 // FDB lists what all bridges have learnt.

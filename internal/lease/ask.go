@@ -18,18 +18,6 @@ func (t *Table) Find(c Client) (Lease, bool) {
 	return Lease{}, false
 }
 
-// FindID is a lease with the client id of c and another MAC: the newest one that
-// ended, or else the newest bound one.
-func (t *Table) FindID(c Client) (Lease, bool) {
-	t.mu.Lock()
-	defer t.mu.Unlock()
-	e := cmp.Or(t.alloc.ids.other(c, false), t.alloc.ids.other(c, true))
-	if e == nil {
-		return Lease{}, false
-	}
-	return e.Lease, true
-}
-
 // At is the lease of an address, in whatever state.
 func (t *Table) At(addr netip.Addr) (Lease, bool) {
 	t.mu.Lock()

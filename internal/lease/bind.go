@@ -55,20 +55,23 @@ func (c Client) after(was Client) Client {
 	return c
 }
 
-// decline puts the address aside. A lease of another client stays.
+// decline puts the address aside. A lease of another client stays, and so does an
+// offer to one unless the server itself found the address in use.
 func (a *allocator) decline(c Client, addr netip.Addr, now time.Time, quarantine time.Duration) (Lease, error) {
 	a.purge(now)
 	if !addr.IsValid() || addr.Zone() != "" {
 		return Lease{}, fmt.Errorf("decline %v: not an address that is given out", addr)
 	}
-	if a.taken(addr, c.key()) {
+	e := a.entries[addr]
+	found := c.MAC.IsZero() && (e == nil || e.State.Ended()) // by the server: nobody is to have it, whoever waits for it
+	if !found && a.taken(addr, c.key()) {
 		return Lease{}, ErrTaken
 	}
 	if h := a.holds.at[addr]; h != nil {
 		a.unhold(h)
 	}
 	c.V6 = addr.Is6()
-	e := a.put(Lease{Addr: addr, Client: c, Begun: wall(now), Expires: wall(now.Add(quarantine)), State: Declined})
+	e = a.put(Lease{Addr: addr, Client: c, Begun: wall(now), Expires: wall(now.Add(quarantine)), State: Declined})
 	a.event("declined", e.Lease, "")
 	return e.Lease, nil
 }

@@ -19,11 +19,13 @@ type deadline struct {
 	index int // in the queue; -1 = not in it
 }
 
+func (d *deadline) place() (at time.Time, index *int) { return d.when, &d.index }
+
 // expirations is the deadlines of all tables. Its lock is taken below the lock
 // of a table.
 type expirations struct {
 	mu     sync.Mutex
-	queue  deadlineQueue
+	queue  queue[*deadline]
 	sooner chan struct{} // the first deadline is a new one
 }
 
@@ -104,29 +106,4 @@ func (t *Table) expire(e *entry) {
 		}
 		t.book.expiry.schedule(t, e)
 	})
-}
-
-// deadlineQueue is a heap: the earliest deadline is the first.
-type deadlineQueue []*deadline
-
-func (q deadlineQueue) Len() int           { return len(q) }
-func (q deadlineQueue) Less(i, j int) bool { return q[i].when.Before(q[j].when) }
-func (q deadlineQueue) Swap(i, j int) {
-	q[i], q[j] = q[j], q[i]
-	q[i].index, q[j].index = i, j
-}
-
-func (q *deadlineQueue) Push(x any) {
-	d := x.(*deadline)
-	d.index = len(*q)
-	*q = append(*q, d)
-}
-
-func (q *deadlineQueue) Pop() any {
-	last := len(*q) - 1
-	d := (*q)[last]
-	(*q)[last] = nil
-	*q = (*q)[:last]
-	d.index = -1
-	return d
 }

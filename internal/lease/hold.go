@@ -19,10 +19,12 @@ type hold struct {
 	index int // in the queue
 }
 
+func (h *hold) place() (at time.Time, index *int) { return h.until, &h.index }
+
 // holds are the held addresses, by address and by when they end.
 type holds struct {
 	at    map[netip.Addr]*hold
-	queue holdQueue
+	queue queue[*hold]
 }
 
 func newHolds() holds { return holds{at: map[netip.Addr]*hold{}} }
@@ -51,6 +53,20 @@ func (a *allocator) hold(c Client, addr netip.Addr, until time.Time) {
 	a.recount(g)
 }
 
+// keep holds the address of a lease that ended for its guest, whoever else it is
+// held for. It reports false when there is no such lease.
+func (a *allocator) keep(addr netip.Addr, until time.Time) bool {
+	e := a.entries[addr]
+	if e == nil || !e.State.Ended() || e.MAC.IsZero() {
+		return false
+	}
+	if h := a.holds.at[addr]; h != nil && h.guest != e.key() {
+		a.unhold(h)
+	}
+	a.hold(e.Client, addr, until)
+	return true
+}
+
 // unhold gives a held address up.
 func (a *allocator) unhold(h *hold) {
 	heap.Remove(&a.holds.queue, h.index)
@@ -67,28 +83,4 @@ func (a *allocator) purge(now time.Time) {
 	for len(a.holds.queue) > 0 && !a.holds.queue[0].until.After(now) {
 		a.unhold(a.holds.queue[0])
 	}
-}
-
-// holdQueue is a heap: the hold that ends first is the first.
-type holdQueue []*hold
-
-func (q holdQueue) Len() int           { return len(q) }
-func (q holdQueue) Less(i, j int) bool { return q[i].until.Before(q[j].until) }
-func (q holdQueue) Swap(i, j int) {
-	q[i], q[j] = q[j], q[i]
-	q[i].index, q[j].index = i, j
-}
-
-func (q *holdQueue) Push(x any) {
-	h := x.(*hold)
-	h.index = len(*q)
-	*q = append(*q, h)
-}
-
-func (q *holdQueue) Pop() any {
-	last := len(*q) - 1
-	h := (*q)[last]
-	(*q)[last] = nil
-	*q = (*q)[:last]
-	return h
 }

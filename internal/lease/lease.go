@@ -20,6 +20,17 @@ type Client struct {
 	Hostname string   // lower-case label it gave, already checked by the caller, "" = none
 }
 
+// RelayPort begins the Port of clients behind a relay agent; its address follows.
+const RelayPort = "relay "
+
+// Quarantine is how long an address that somebody else uses is not given. It is
+// what RFC 2131 section 3.1 asks clients to wait after a DECLINE, sixty times over.
+const Quarantine = 10 * time.Minute
+
+// OfferTime is how long an offered address waits for the client to ask for it. That
+// is within seconds, or another server's offer was taken.
+const OfferTime = time.Minute
+
 // State is what a lease is at the moment.
 type State uint8
 

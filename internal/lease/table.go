@@ -66,6 +66,17 @@ func (t *Table) Hold(c Client, addr netip.Addr, d time.Duration) (err error) {
 	return err
 }
 
+// Keep holds the address of a lease that ended for its guest, which was seen to use
+// it still: the guest can have it back, and nobody else gets it meanwhile, not even
+// who was offered it. It reports whether there is such a lease.
+func (t *Table) Keep(addr netip.Addr, d time.Duration) (kept bool) {
+	t.change(func(a *allocator, now time.Time) {
+		a.purge(now)
+		kept = a.keep(addr, now.Add(d))
+	})
+	return kept
+}
+
 // Bind gives the address to the client, or renews it; then what the client does
 // not tell (port, host name, client id) stays as it was. The client's other
 // lease ends. The error is ErrTaken when another client has or holds the address
@@ -108,7 +119,8 @@ func (t *Table) release(addr netip.Addr, why string, done func(error), which fun
 // Decline puts an address aside that somebody else uses: nobody gets it until
 // the quarantine is over. It counts as one of the port's, so that no guest
 // declines them all; what the server finds out by itself it declines for the
-// zero Client. done gets ErrTaken when another client has or holds the address.
+// zero Client, and takes it from whom it is held for. done gets ErrTaken when
+// another client has the address or, other than for the zero Client, holds it.
 func (t *Table) Decline(c Client, addr netip.Addr, quarantine time.Duration, done func(error)) {
 	t.change(func(a *allocator, now time.Time) {
 		l, err := a.decline(c, addr, now, quarantine)

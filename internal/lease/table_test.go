@@ -1,6 +1,7 @@
 package lease
 
 import (
+	"cmp"
 	"errors"
 	"net/netip"
 	"slices"
@@ -156,7 +157,7 @@ func TestClonedMachineIDsGetAnAddressEachAndOneWarning(t *testing.T) {
 		d.tells("bound 10.0.0.10", "bound 10.0.0.11",
 			"warning 10.0.0.11 vm2 (52:54:00:00:00:02) sends the client id of vm1 (52:54:00:00:00:01): cloned machine id?",
 			"renewed 10.0.0.10", "renewed 10.0.0.11")
-		if l, found := d.FindID(two); !found || l.MAC != one.MAC || l.State != Bound {
+		if l, found := d.sameID(two); !found || l.MAC != one.MAC || l.State != Bound {
 			t.Errorf("by id: %+v, %v", l, found)
 		}
 	})
@@ -166,7 +167,7 @@ func TestANewMACWithTheClientIDOfAnEndedLeaseGetsItsAddress(t *testing.T) {
 	inDesk(t, func(t *testing.T, d *desk) {
 		d.bind(identified(vm(1), "id"), "10.0.0.14", 3600)
 		d.Release(vm(1), ip("10.0.0.14"), nil)
-		if l, found := d.FindID(identified(vm(2), "id")); !found || l.State != Released {
+		if l, found := d.sameID(identified(vm(2), "id")); !found || l.State != Released {
 			t.Errorf("by id: %+v, %v", l, found)
 		}
 		d.proposes(identified(vm(2), "id"), ten, "10.0.0.14")
@@ -174,7 +175,7 @@ func TestANewMACWithTheClientIDOfAnEndedLeaseGetsItsAddress(t *testing.T) {
 		if l, found := d.Find(vm(1)); found {
 			t.Errorf("the address has two owners: %+v", l)
 		}
-		if l, found := d.FindID(v6(identified(vm(3), "id"), 0)); found {
+		if l, found := d.sameID(v6(identified(vm(3), "id"), 0)); found {
 			t.Errorf("a DUID is no client id: %+v", l)
 		}
 	})
@@ -228,6 +229,45 @@ func TestNobodyDeclinesWhatIsAnothers(t *testing.T) {
 		if l, _ := d.At(ip("10.0.0.11")); l.State != Declined {
 			t.Errorf("the conflict is %v", l.State)
 		}
+		d.Decline(Client{}, ip("10.0.0.10"), time.Hour, func(err error) { done <- err })
+		if err := <-done; !errors.Is(err, ErrTaken) {
+			t.Errorf("the server took a lease away: %v", err)
+		}
+	})
+}
+
+// Nobody is to blame for a conflict that the server found: not the guest that the
+// address was held for, nor others of whom the port is not known either.
+func TestConflictCountsAtNoPort(t *testing.T) {
+	inDesk(t, func(t *testing.T, d *desk) {
+		unknown := behind(vm(1), "")
+		w := want("10.0.0.10", "10.0.0.19")
+		w.PerPort = 1
+		d.proposes(unknown, w, "10.0.0.10")
+		d.Decline(Client{}, ip("10.0.0.10"), time.Hour, nil)
+		if l, _ := d.At(ip("10.0.0.10")); l.State != Declined {
+			t.Fatalf("the address held for a guest is %v", l.State)
+		}
+		d.proposes(unknown, w, "10.0.0.11")
+	})
+}
+
+func TestEndedLeaseIsKeptForWhoStillUsesTheAddress(t *testing.T) {
+	inDesk(t, func(t *testing.T, d *desk) {
+		one := want("10.0.0.10", "10.0.0.10")
+		d.bind(vm(1), "10.0.0.10", 3600)
+		if d.Keep(ip("10.0.0.10"), time.Hour) || d.Keep(ip("10.0.0.11"), time.Hour) {
+			t.Error("what is leased, or was never, is kept")
+		}
+		d.Release(vm(1), ip("10.0.0.10"), nil)
+		d.proposes(vm(2), one, "10.0.0.10")
+		if !d.Keep(ip("10.0.0.10"), time.Hour) {
+			t.Fatal("it is not kept")
+		}
+		d.refuses(vm(2), one, ErrExhausted)
+		d.proposes(vm(1), one, "10.0.0.10")
+		time.Sleep(time.Hour + time.Second)
+		d.proposes(vm(2), one, "10.0.0.10")
 	})
 }
 
@@ -297,4 +337,14 @@ func TestMemoryIsBounded(t *testing.T) {
 	if addr, _ := a.propose(vm(1<<20), wide, now); addr != ip("10.0.0.99") {
 		t.Errorf("the next is %v", addr)
 	}
+}
+
+// sameID is a lease with the client id of c and another MAC: the newest one that
+// ended, or else the newest bound one.
+func (d *desk) sameID(c Client) (Lease, bool) {
+	e := cmp.Or(d.alloc.ids.other(c, false), d.alloc.ids.other(c, true))
+	if e == nil {
+		return Lease{}, false
+	}
+	return e.Lease, true
 }

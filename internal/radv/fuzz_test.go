@@ -51,6 +51,9 @@ func FuzzSolicit(f *testing.F) {
 		f.Add(b, guest.AsSlice())
 		f.Add(b, netip.IPv6Unspecified().AsSlice())
 	}
+	for _, c := range captured(f) {
+		f.Add(c.payload, c.from.AsSlice())
+	}
 	f.Fuzz(func(t *testing.T, b, source []byte) {
 		from, _ := netip.AddrFromSlice(source)
 		w := &wire{}

@@ -17,7 +17,6 @@ import (
 	"kvmnet/internal/radv"
 	"kvmnet/internal/resolved"
 	"kvmnet/internal/socket"
-	"kvmnet/internal/spec"
 )
 
 // network is the service on one network. What serves is made when it is first
@@ -34,7 +33,7 @@ type network struct {
 	index    int // of the bridge the sockets are on; 0 = none
 	have     plan.Service
 	problems []string // of the last set
-	pending  bool     // something is not there yet, and will be
+	pending  bool     // the bridge has no link-local address yet, and will have
 
 	link  *socket.Link
 	holds map[string]*socket.Hold // by protocol: udp4 and udp6
@@ -55,12 +54,14 @@ func newNetwork(o *Options, w plan.Service, isOwn func(netip.Addr) bool, z *zone
 	n := &network{o: o, log: o.Log.With("network", w.Network), name: w.Network, bridge: w.Bridge, table: o.Book.Table(w.Network), isOwn: isOwn, private: z.others(w.Network),
 		holds: map[string]*socket.Hold{}, tftp: map[plan.TFTP]io.Closer{}}
 	n.source.Store(&netip.Addr{})
+	n.ports.Store(&map[string]string{})
 	return n
 }
 
 // set serves what is wanted on the bridge as it is now, and tells what it cannot:
 //
-//  1. nothing to do when all is as it was, and was well
+//  1. nothing to do when all is as it was, and was well; what is still to come is
+//     looked for
 //  2. new sockets when the bridge is a new one
 //  3. each protocol is told what to say
 func (n *network) set(w plan.Service) []string {
@@ -69,9 +70,12 @@ func (n *network) set(w plan.Service) []string {
 		n.problems = []string{fmt.Sprintf("cannot serve: %v", err)}
 		return n.problems
 	}
-	moved := index != n.index || n.link != nil && !n.link.Alive()
-	if !moved && !n.pending && len(n.problems) == 0 && reflect.DeepEqual(w, n.have) {
-		return nil
+	moved := index != n.index || n.link != nil && !n.link.Alive() || n.watch != nil && !n.watch.Alive()
+	if !moved && len(n.problems) == 0 && reflect.DeepEqual(w, n.have) {
+		if n.pending {
+			n.setRA()
+		}
+		return n.problems
 	}
 	if moved {
 		n.close()
@@ -94,23 +98,6 @@ func (n *network) set(w plan.Service) []string {
 func (n *network) try(err error) {
 	if err != nil {
 		n.problems = append(n.problems, err.Error())
-	}
-}
-
-// dropPorts ends the leases of ports that are no more, where that is asked for.
-func (n *network) dropPorts(w plan.Service) {
-	drops := func(d *plan.DHCP) bool { return d != nil && d.DropWithPort }
-	if !drops(w.DHCP4) && !drops(w.DHCP6) {
-		return
-	}
-	now := map[string]bool{}
-	for _, name := range w.Ports {
-		now[name] = true
-	}
-	for _, name := range n.have.Ports {
-		if !now[name] {
-			n.table.DropPort(name, nil)
-		}
 	}
 }
 
@@ -156,24 +143,6 @@ func (n *network) setWatch() {
 		n.try(n.watch.Close())
 		n.watch = nil
 	}
-}
-
-// portOf names the port behind which a MAC is, as the bridge learnt it.
-func (n *network) portOf(mac spec.MAC) string {
-	iface, err := n.o.Kernel.PortOf(int(n.on.Load()), mac)
-	if err != nil {
-		n.log.Debug("find the port of a guest", "mac", mac, "error", err)
-	}
-	return n.portName(iface)
-}
-
-// portName is a port's name when it is ours, or the interface somebody else
-// plugged in.
-func (n *network) portName(iface string) string {
-	if name, ours := (*n.ports.Load())[iface]; ours {
-		return name
-	}
-	return iface
 }
 
 func (n *network) warn(message string) { n.o.Warn("network/"+n.name, message) }

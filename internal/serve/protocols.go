@@ -46,7 +46,7 @@ func (n *network) ARP(mac spec.MAC, addr netip.Addr) {
 func (n *network) setDHCP4() {
 	s, w := n.dhcp4.Load(), n.have
 	if s == nil && w.DHCP4 != nil && n.link != nil {
-		s = dhcp4.New(dhcp4.Options{Table: n.table, Link: n.link, PortOf: n.portOf, Warn: n.warn, Log: n.log})
+		s = dhcp4.New(dhcp4.Options{Table: n.table, Link: n.link, PortOf: n.portOf, Own: n.isOwn, Warn: n.warn, Log: n.log})
 		n.dhcp4.Store(s)
 	}
 	if s != nil {
@@ -57,7 +57,7 @@ func (n *network) setDHCP4() {
 func (n *network) setDHCP6() {
 	s, w := n.dhcp6.Load(), n.have
 	if s == nil && w.DHCP6 != nil && n.link != nil {
-		s = dhcp6.New(dhcp6.Options{Table: n.table, Link: n.link, PortOf: n.portOf, Source: n.linkLocal, DUID: n.o.DUID, Warn: n.warn, Log: n.log})
+		s = dhcp6.New(dhcp6.Options{Table: n.table, Link: n.link, PortOf: n.portOf, Source: n.linkLocal, Own: n.isOwn, DUID: n.o.DUID, Warn: n.warn, Log: n.log})
 		n.dhcp6.Store(s)
 	}
 	if s != nil {
@@ -87,7 +87,7 @@ func (n *network) setRA() {
 		s = radv.New(radv.Options{Link: n.link, Log: n.log})
 		n.radv.Store(s)
 	}
-	if s != nil && n.linkLocal().IsValid() {
+	if s != nil && (w.RA == nil || n.linkLocal().IsValid()) {
 		s.Set(w.RA, w.MAC, n.linkLocal())
 	}
 }

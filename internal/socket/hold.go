@@ -73,9 +73,6 @@ func (h *Hold) join(fd int) error {
 	return nil
 }
 
-// Index is the number of the interface at the time of HoldPort.
-func (h *Hold) Index() int { return h.index }
-
 // Close gives the port back.
 func (h *Hold) Close() error { return h.conn.close() }
 

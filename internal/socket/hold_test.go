@@ -2,6 +2,7 @@ package socket
 
 import (
 	"errors"
+	"fmt"
 	"net/netip"
 	"os"
 	"strings"
@@ -131,7 +132,7 @@ func TestHolderIsFoundByAddress(t *testing.T) {
 		{"tcp", "[fd00:7::1]:53", true},
 		{"tcp", "10.7.0.1:53", true}, // a socket for all of IPv6 takes IPv4, too
 	} {
-		pid, command, ok := Holder(machine.NS(), c.protocol, at(c.addr))
+		pid, command, ok := holder(machine.NS(), c.protocol, at(c.addr), 0)
 		if ok != c.want || ok && (pid != os.Getpid() || command != comm(t)) {
 			t.Errorf("%s %s: %d %q %t", c.protocol, c.addr, pid, command, ok)
 		}
@@ -141,6 +142,34 @@ func TestHolderIsFoundByAddress(t *testing.T) {
 	}
 	if _, err := ListenTCP(machine.NS(), at("[fd00:7::1]:53")); !errors.As(err, new(*TakenError)) {
 		t.Errorf("got %v, want a TakenError", err)
+	}
+}
+
+// TestHolderIsRemembered: a thousand networks that one server keeps from their port
+// do not look through all processes a thousand times.
+func TestHolderIsRemembered(t *testing.T) {
+	var s [2]unix.Stat_t
+	for i := range s {
+		fd, err := unix.Socket(unix.AF_INET, unix.SOCK_DGRAM|unix.SOCK_CLOEXEC, 0)
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer unix.Close(fd)
+		if err := unix.Fstat(fd, &s[i]); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for _, socket := range []unix.Stat_t{s[0], s[0], s[1], s[0]} {
+		pid, _, ok := owner(uint32(socket.Ino))
+		if !ok || pid != os.Getpid() {
+			t.Errorf("it is held by %d, %v", pid, ok)
+		}
+		if target, _ := os.Readlink(found.file); target != fmt.Sprintf("socket:[%d]", socket.Ino) {
+			t.Errorf("%s is remembered", target)
+		}
+	}
+	if _, _, ok := owner(1<<32 - 1); ok {
+		t.Error("a socket that is not there has a holder")
 	}
 }
 

@@ -25,7 +25,7 @@ type Handler interface {
 	DHCP4(Packet)                      // to UDP port 67
 	DHCP6(Packet)                      // to UDP port 547
 	Solicit(Packet)                    // ICMPv6 router solicitation
-	ARP(mac spec.MAC, addr netip.Addr) // a reply: that address belongs to that MAC
+	ARP(mac spec.MAC, addr netip.Addr) // a reply: who sent this frame says to have that address
 }
 
 // Link hears and answers the guests of one bridge.
@@ -88,15 +88,8 @@ func (l *Link) prepare(fd int, bridge string, filter []bpf.Instruction) (err err
 	return os.NewSyscallError("bind", unix.Bind(fd, &unix.SockaddrLinklayer{Protocol: swapped(unix.ETH_P_ALL), Ifindex: l.index}))
 }
 
-// Index is the number of the bridge's interface. A bridge that was deleted and
-// made again has another one.
-func (l *Link) Index() int { return l.index }
-
-// Done is closed when the link has ended: by Close, because the bridge is gone, or
-// because the socket cannot be read any more.
-func (l *Link) Done() <-chan struct{} { return l.done }
-
-// Alive says whether the link has not ended.
+// Alive says whether the link has not ended: by Close, because the bridge is gone,
+// or because the socket cannot be read any more.
 func (l *Link) Alive() bool {
 	select {
 	case <-l.done:

@@ -297,8 +297,8 @@ func TestMadeAgainBridgeHasAnotherIndex(t *testing.T) {
 	nstest.Run(t, machine.NS(), "ip", "link", "del", "lab0")
 	must(t, machine.Bridge("lab0"))
 	after := openLink(t, machine.NS(), "lab0", &record{})
-	if before.Index() == after.Index() || after.Index() == 0 {
-		t.Errorf("indexes %d and %d", before.Index(), after.Index())
+	if before.index == after.index || after.index == 0 {
+		t.Errorf("indexes %d and %d", before.index, after.index)
 	}
 }
 

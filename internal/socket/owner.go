@@ -8,6 +8,7 @@ import (
 	"path/filepath"
 	"strconv"
 	"strings"
+	"sync"
 
 	"golang.org/x/sys/unix"
 
@@ -119,19 +120,43 @@ func parseBound(m []byte) bound {
 	return b
 }
 
+// found is where the last socket was found. A server that listens on all addresses
+// keeps every network from its port, and to look through all processes takes tens
+// of milliseconds.
+var found struct {
+	sync.Mutex
+	file string // the descriptor below /proc
+}
+
 // owner finds a process that has a socket open.
 func owner(inode uint32) (pid int, command string, ok bool) {
+	found.Lock()
+	defer found.Unlock()
 	want := fmt.Sprintf("socket:[%d]", inode)
-	processes, _ := filepath.Glob("/proc/[0-9]*")
-	for _, dir := range processes {
-		fds, _ := os.ReadDir(dir + "/fd") // not ours to see, or ended meanwhile
+	if target, _ := os.Readlink(found.file); target != want {
+		found.file = search(want)
+	}
+	if found.file == "" {
+		return 0, "", false
+	}
+	dir := filepath.Dir(filepath.Dir(found.file))
+	pid, _ = strconv.Atoi(filepath.Base(dir))
+	comm, err := os.ReadFile(dir + "/comm")
+	return pid, strings.TrimSuffix(string(comm), "\n"), err == nil
+}
+
+// search finds a descriptor by what it leads to, "" = no process has it, or one
+// that is not ours to see.
+func search(target string) string {
+	lists, _ := filepath.Glob("/proc/[0-9]*/fd")
+	for _, list := range lists {
+		fds, _ := os.ReadDir(list) // empty when the process ended meanwhile
 		for _, fd := range fds {
-			if target, _ := os.Readlink(dir + "/fd/" + fd.Name()); target == want {
-				pid, _ = strconv.Atoi(filepath.Base(dir))
-				comm, err := os.ReadFile(dir + "/comm")
-				return pid, strings.TrimSuffix(string(comm), "\n"), err == nil
+			file := filepath.Join(list, fd.Name())
+			if got, _ := os.Readlink(file); got == target {
+				return file
 			}
 		}
 	}
-	return 0, "", false
+	return ""
 }

@@ -27,7 +27,7 @@ const (
 	dhcp4
 	dhcp6
 	solicit
-	arp // a reply: MAC and From are the sender's
+	arp // a reply: From is the sender's
 )
 
 const (
@@ -147,13 +147,14 @@ func (f frame) sound(from, to netip.Addr, proto uint8, b []byte) bool {
 		checksum(sum(pseudoHeader(from, to, proto, len(b)), b)) == 0
 }
 
-// arp reads an ARP reply (RFC 826) of IPv4 on Ethernet.
+// arp reads an ARP reply (RFC 826) of IPv4 on Ethernet. Whose it is, is told by the
+// frame: of that the bridge learns behind which port it came in, while the sender's
+// address inside is any that a guest cares to write.
 func (f frame) arp(p Packet) (kind, Packet) {
 	b := f.body
 	if len(b) < sizeARP || binary.BigEndian.Uint64(b) != arpIPv4|arpReply {
 		return malformed, p
 	}
-	p.MAC = spec.MAC(b[8:14])
 	p.From = netip.AddrPortFrom(netip.AddrFrom4([4]byte(b[14:])), 0)
 	if p.MAC.IsZero() || p.MAC.IsMulticast() || p.From.Addr().IsUnspecified() {
 		return malformed, p

@@ -42,13 +42,8 @@ func taken(err error, ns *netns.NS, protocol, address string, to netip.AddrPort,
 	return e
 }
 
-// Holder finds the process that listens to a port on an address, or on all of
-// them, in a namespace. The protocol is tcp or udp. Processes of other users are
-// found with CAP_SYS_PTRACE only.
-func Holder(ns *netns.NS, protocol string, addr netip.AddrPort) (pid int, command string, ok bool) {
-	return holder(ns, protocol, addr, 0)
-}
-
+// holder finds the process that listens to a port on an address, or on all of
+// them, in a namespace. Processes of other users are found with CAP_SYS_PTRACE only.
 func holder(ns *netns.NS, protocol string, addr netip.AddrPort, index int) (pid int, command string, ok bool) {
 	number := uint8(unix.IPPROTO_UDP)
 	if protocol == "tcp" {

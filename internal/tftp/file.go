@@ -11,8 +11,9 @@ import (
 )
 
 // mostText is the longest file that is sent as netascii, for which it is read as
-// a whole.
-const mostText = 16 << 20
+// a whole: what loaders ask for in it are their menus. All transfers of a server
+// may be of such files at a time.
+const mostText = 256 << 10
 
 // content is what a transfer sends.
 type content struct {
