@@ -160,3 +160,53 @@ func TestClonesOfOneImageGetAddressesOfTheirOwn(t *testing.T) {
 		t.Error("nobody was warned")
 	}
 }
+
+// TestGuestsBehindARouterAreServedByItsRelayAgent: dnsmasq, which asks for them.
+func TestGuestsBehindARouterAreServedByItsRelayAgent(t *testing.T) {
+	t.Parallel()
+	peers.Need(t, "dnsmasq", "dnsmasq-base")
+	w := newWorld(t)
+	w.apply(`
+networks:
+  lab:
+    mode: route
+    bridge: {name: lab0}
+    dns: {domain: lab.internal, localOnly: true}
+    subnets: [{address: 10.9.0.1/24, dhcp: {}}]
+    routes:
+      - {to: 10.20.0.0/24, via: 10.9.0.7, dhcp: {hosts: {far9: {mac: "52:54:00:00:00:99", ip: 10.20.0.9}}}}
+`)
+	router := nstest.Host(t, "router")
+	nstest.Join(t, router, w.Machine, "lab0", netip.MustParsePrefix("10.9.0.7/24"))
+	for _, err := range []error{router.Bridge("far0"), router.AddAddress("far0", netip.MustParsePrefix("10.20.0.1/24")), router.Forward(true)} {
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+	agent := router.Command(t.Context(), "dnsmasq", "--keep-in-foreground", "--conf-file=/dev/null", "--port=0", "--user=root", "--group=root", "--pid-file=",
+		"--dhcp-relay=10.20.0.1,10.9.0.1")
+	if err := agent.Start(); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { agent.Close() })
+	client := nstest.Host(t, "client")
+	nstest.Join(t, client, router, "far0")
+	c := peers.Udhcpc(t, client) // the agent leaves checksums to the card, which Strict refuses
+	var l peers.Lease
+	nstest.Eventually(t, 20*time.Second, func() (err error) { // the agent takes a moment to start
+		l, err = c.Take(t.Context())
+		return err
+	})
+	if !netip.MustParsePrefix("10.20.0.0/24").Contains(l.Address.Addr()) || l.Address.Addr() == netip.MustParseAddr("10.20.0.1") || l.Router != netip.MustParseAddr("10.20.0.1") {
+		t.Errorf("got %+v", l)
+	}
+	if err := client.Gateways(l.Router); err != nil {
+		t.Fatal(err)
+	}
+	if again, err := c.Renew(t.Context()); err != nil || again.Address != l.Address {
+		t.Errorf("renewed %s as %s, %v", l.Address, again.Address, err)
+	}
+	if got := w.ask(client, "10.9.0.1", "far9.lab.internal", "A"); got != "10.20.0.9" {
+		t.Errorf("a name, asked from there: %s", got)
+	}
+}

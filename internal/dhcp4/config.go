@@ -14,6 +14,7 @@ import (
 // server swaps it while requests are under way.
 type config struct {
 	scopes  []*scope
+	near    []*scope // those of the network's own link, not behind a router
 	perPort int
 	rate    int
 	servers map[netip.Addr]bool
@@ -51,6 +52,9 @@ func compile(d *plan.DHCP) *config {
 	for _, s := range d.Scopes {
 		if s.Prefix.Addr().Is4() && s.Server.Is4() {
 			c.scopes = append(c.scopes, compileScope(s))
+			if !s.Far {
+				c.near = append(c.near, c.scopes[len(c.scopes)-1])
+			}
 			c.servers[s.Server] = true
 			for _, r := range s.Reservations {
 				c.names[hostname.Clean(r.Name)] = true
@@ -152,10 +156,14 @@ func (c *config) hears(to netip.Addr, own func(netip.Addr) bool) bool {
 }
 
 // home is the scope of a client by where its message came from: nil, true for
-// one on the network itself, which may be in any scope; nil, false for a relay
-// that is in none.
+// one on the network itself, which may be in any near scope; nil, false for a relay
+// that is in none. Who renews an address from behind a router does so without the
+// relay agent (RFC 2131 section 4.3.2).
 func (c *config) home(q *query) (s *scope, direct bool) {
 	if !q.giaddr.IsValid() {
+		if s := c.containing(q.ciaddr); s != nil && s.Far {
+			return s, true
+		}
 		return nil, true
 	}
 	if s := c.containing(q.link); s != nil && s.trusts(q) {

@@ -45,11 +45,11 @@ func (d *desk) order(last netip.Addr) []*scope {
 		return []*scope{d.home}
 	}
 	s := d.c.containing(last)
-	if s == nil || s == d.c.scopes[0] {
-		return d.c.scopes
+	if s == nil || s.Far || s == d.c.near[0] {
+		return d.c.near
 	}
 	list := []*scope{s}
-	for _, other := range d.c.scopes {
+	for _, other := range d.c.near {
 		if other != s {
 			list = append(list, other)
 		}
@@ -83,7 +83,11 @@ func (d *desk) propose(s *scope, c lease.Client) (addr netip.Addr, fresh, wait b
 }
 
 func (d *desk) want(s *scope, ranges []plan.Range) lease.Want {
-	w := lease.Want{Ranges: ranges, Usable: s.open, Hint: d.q.asked, PerPort: d.c.perPort, Hold: lease.OfferTime}
+	usable := s.open
+	if s.Far { // the relay agent has an address there
+		usable = func(a netip.Addr) bool { return s.open(a) && a != d.q.giaddr }
+	}
+	w := lease.Want{Ranges: ranges, Usable: usable, Hint: d.q.asked, PerPort: d.c.perPort, Hold: lease.OfferTime}
 	if d.trusted {
 		w.PerPort = 0
 	}

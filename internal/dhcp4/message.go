@@ -2,6 +2,7 @@ package dhcp4
 
 import (
 	"net/netip"
+	"slices"
 
 	"kvmnet/internal/plan"
 	"kvmnet/internal/socket"
@@ -66,6 +67,9 @@ func (m *message) configuration(a answer) {
 	options := a.scope.Options
 	if a.res != nil {
 		options = a.res.options
+	}
+	if a.scope.Far && m.q.giaddr.IsValid() && find(options, optRouter) == nil {
+		options = append(slices.Clip(options), plan.Option{Code: optRouter, Data: string(m.q.giaddr.AsSlice())})
 	}
 	if m.kind == ack {
 		m.ciaddr = m.q.ciaddr

@@ -30,6 +30,7 @@ const (
 // Codes of the options that the server itself understands or writes.
 const (
 	optMask          = 1
+	optRouter        = 3
 	optHostname      = 12
 	optVendorInfo    = 43
 	optRequested     = 50

@@ -85,10 +85,11 @@ type desk struct {
 
 // reservation finds what is kept for the client, and where.
 func (d *desk) reservation() (*scope, *reservation) {
-	for _, s := range d.c.scopes {
-		if d.home != nil && d.home != s {
-			continue
-		}
+	scopes := d.c.near
+	if d.home != nil {
+		scopes = []*scope{d.home}
+	}
+	for _, s := range scopes {
 		if r := s.reservationOf(d.q); r != nil {
 			return s, r
 		}

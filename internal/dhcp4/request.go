@@ -23,7 +23,7 @@ func (d *desk) request() answer {
 		return silent(malformed)
 	}
 	s := d.c.containing(addr)
-	if s == nil || d.home != nil && s != d.home {
+	if s == nil || d.home != nil && s != d.home || s.Far && !d.q.giaddr.IsValid() && !d.has(addr) {
 		return d.refuse(s, "the address is not on this network")
 	}
 	_, r := d.reservation()
@@ -86,8 +86,8 @@ func (d *desk) refuse(s *scope, message string) answer {
 	if d.home != nil {
 		s = d.home
 	}
-	if s == nil {
-		s = d.c.scopes[0]
+	if s == nil || s.Far && d.home == nil {
+		s = append(d.c.near, d.c.scopes...)[0]
 	}
 	return answer{kind: nak, scope: s, message: message, notes: d.notes}
 }

@@ -161,6 +161,11 @@ func (r *rig) exchange(m *dhcpv4.DHCPv4) reply {
 func (r *rig) from(frame spec.MAC, m *dhcpv4.DHCPv4) reply {
 	r.Helper()
 	r.handle(frame, m)
+	return r.answered()
+}
+
+func (r *rig) answered() reply {
+	r.Helper()
 	time.Sleep(patience + time.Millisecond) // what is due at one instant comes in any order
 	synctest.Wait()
 	list := r.take()
@@ -183,6 +188,13 @@ func (r *rig) handle(frame spec.MAC, m *dhcpv4.DHCPv4) {
 		}
 	}
 	r.deliver(frame, from, everybody, m)
+}
+
+// through is from for a message that a router sends, from an address of somebody.
+func (r *rig) through(frame spec.MAC, from string, m *dhcpv4.DHCPv4) reply {
+	r.Helper()
+	r.deliver(frame, addr(from), addr(gateway), m)
+	return r.answered()
 }
 
 func (r *rig) deliver(frame spec.MAC, from, to netip.Addr, m *dhcpv4.DHCPv4) {

@@ -69,4 +69,7 @@ func one(yes bool) uint64 {
 
 // trusts reports whether the message comes from a trusted relay agent. What it says
 // of itself is not enough: the sender's address is what a port's guard checks.
-func (s *scope) trusts(q *query) bool { return s.relays[q.giaddr] && s.relays[q.from] }
+func (s *scope) trusts(q *query) bool {
+	there := s.Far && s.Prefix.Contains(q.giaddr) // the agent's other side
+	return s.relays[q.from] && (there || s.relays[q.giaddr])
+}

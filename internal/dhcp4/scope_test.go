@@ -5,6 +5,8 @@ import (
 	"testing"
 	"time"
 
+	"github.com/insomniacslk/dhcp/dhcpv4"
+
 	"kvmnet/internal/plan"
 	"kvmnet/internal/spec"
 )
@@ -140,6 +142,38 @@ func TestRelays(t *testing.T) {
 		if got.Flags&flagBroadcast == 0 || got.packet.To.Port() != 67 {
 			t.Errorf("flags %x to %s", got.Flags, got.packet.To)
 		}
+	})
+}
+
+// far adds a prefix behind a router, which is a relay agent at 192.168.100.7 and
+// 10.20.0.1.
+func far(d *plan.DHCP) *plan.DHCP {
+	d.Scopes = append([]plan.Scope{{Prefix: netip.MustParsePrefix("10.20.0.0/24"), Server: addr("192.168.100.1"), Far: true,
+		Ranges: []plan.Range{{From: addr("10.20.0.1"), To: addr("10.20.0.9"), Lease: 600}}, Lease: 600, Relays: []netip.Addr{addr("192.168.100.7")},
+		Reservations: []plan.Reservation{{Name: "far5", MAC: guest(5), Addr: addr("10.20.0.5"), Lease: 600}}}}, d.Scopes...)
+	return d
+}
+
+func TestPrefixBehindARouterIsForItsRelayAgentOnly(t *testing.T) {
+	t.Parallel()
+	d := far(lab())
+	d.PerPort = 1
+	world(t, d, func(r *rig) {
+		agent, there := guest(7), giaddr("10.20.0.1")
+		from := func(m *dhcpv4.DHCPv4) reply { return r.through(agent, "192.168.100.7", m) }
+		got := from(msg(discover, guest(1), there, params(1, 3)))
+		r.want("not the address of the agent", got, "offer 10.20.0.2")
+		if string(got.opt(optRouter)) != "\x0a\x14\x00\x01" || string(got.opt(optMask)) != "\xff\xff\xff\x00" {
+			t.Errorf("router %x, mask %x", got.opt(optRouter), got.opt(optMask))
+		}
+		r.want("acknowledged", from(msg(request, guest(1), there, asked("10.20.0.2"), serverID(gateway))), "ack 10.20.0.2")
+		r.want("more than one behind it", from(msg(discover, guest(2), there)), "offer 10.20.0.3")
+		r.want("reserved there", from(msg(discover, guest(5), there)), "offer 10.20.0.5")
+		r.want("renewed past the agent", r.through(agent, "10.20.0.2", msg(request, guest(1), ciaddr("10.20.0.2"))), "ack 10.20.0.2")
+		r.want("a guest here", r.exchange(msg(discover, guest(3))), "offer 192.168.100.10")
+		r.want("the one with a reservation there, here", r.exchange(msg(discover, guest(5))), "offer 192.168.100.11")
+		r.want("a guest here that asks for one there", r.exchange(msg(request, guest(4), asked("10.20.0.8"))), "nak 0.0.0.0")
+		r.want("a guest here that says to have one there", r.exchange(msg(request, guest(4), ciaddr("10.20.0.8"))), "nak 0.0.0.0")
 	})
 }
 

@@ -31,7 +31,7 @@ func (p *prober) refill() {
 	if c == nil {
 		return
 	}
-	for _, s := range c.scopes {
+	for _, s := range c.near { // ARP reaches nobody behind a router
 		p.restock(s)
 	}
 }

@@ -11,7 +11,7 @@ import (
 // config is a plan.DHCP with what is looked up for every request.
 type config struct {
 	plan  *plan.DHCP
-	whole link   // the network's own link: all scopes
+	whole link   // the network's own link: all scopes that are not behind a router
 	links []link // those behind relay agents: one scope each
 }
 
@@ -36,8 +36,10 @@ func newConfig(d *plan.DHCP) *config {
 	c := &config{plan: d}
 	for i := range d.Scopes {
 		s := newScope(&d.Scopes[i])
-		c.whole.scopes = append(c.whole.scopes, s)
-		c.whole.ranges = append(c.whole.ranges, s.Ranges...)
+		if !s.Far {
+			c.whole.scopes = append(c.whole.scopes, s)
+			c.whole.ranges = append(c.whole.ranges, s.Ranges...)
+		}
 		c.links = append(c.links, link{[]*scope{s}, s.Ranges})
 	}
 	slices.SortFunc(c.whole.ranges, func(a, b plan.Range) int { return a.From.Compare(b.From) })
@@ -112,7 +114,7 @@ func (l *link) scope(a netip.Addr) *scope {
 // its way through the host; what is link-local was sent to us.
 func (c *config) hears(to netip.Addr, own func(netip.Addr) bool) bool {
 	return to.IsMulticast() || to.IsLinkLocalUnicast() || own(to) ||
-		slices.ContainsFunc(c.whole.scopes, func(s *scope) bool { return s.Server == to })
+		slices.ContainsFunc(c.links, func(l link) bool { return l.scopes[0].Server == to })
 }
 
 // trusts reports whether a relay agent may speak for any client of the link.

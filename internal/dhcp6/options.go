@@ -72,8 +72,8 @@ func (x *exchange) sends(code dhcpv6.OptionCode) bool {
 // permitted is a host name that a client may have without a reservation: not one
 // that is reserved for another guest.
 func (c *config) permitted(name string) string {
-	for _, s := range c.whole.scopes {
-		if s.names[name] != nil {
+	for _, l := range c.links {
+		if l.scopes[0].names[name] != nil {
 			return ""
 		}
 	}

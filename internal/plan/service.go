@@ -40,6 +40,7 @@ type DHCP struct {
 type Scope struct {
 	Prefix       netip.Prefix // masked
 	Server       netip.Addr   // the gateway address: server identifier and source of answers
+	Far          bool         // behind a router of the guests': only relay agents ask for it, and are its routers unless Options say otherwise
 	Ranges       []Range      // dynamic addresses; sorted, they do not overlap
 	Excluded     []netip.Addr // never given dynamically: the host's own addresses; sorted
 	Reservations []Reservation

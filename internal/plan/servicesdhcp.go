@@ -23,7 +23,12 @@ func (v *serving) dhcp(name string, n *spec.Network, v6 bool) *DHCP {
 	var scopes []Scope
 	for _, s := range n.Subnets {
 		if s.Address.Addr().Is6() == v6 && v.usable(s) && dhcpOn(s) {
-			scopes = append(scopes, v.scope(name, n, s))
+			scopes = append(scopes, v.scope(name, n, s, s.Address.Addr()))
+		}
+	}
+	for _, r := range n.Routes {
+		if server := v.near(n, r); r.To.Addr().Is6() == v6 && server.IsValid() && dhcpOn(r.Subnet()) {
+			scopes = append(scopes, v.farScope(name, n, r, server))
 		}
 	}
 	if scopes == nil {
@@ -37,6 +42,26 @@ func (v *serving) dhcp(name string, n *spec.Network, v6 bool) *DHCP {
 		Rate:         limit(common.Rate, defaultRate),
 		DropWithPort: common.DropWithPort,
 	}
+}
+
+// near is the gateway address that a route's next hop reaches us at.
+func (v *serving) near(n *spec.Network, r spec.StaticRoute) netip.Addr {
+	for _, s := range n.Subnets {
+		if s.Address.Contains(r.Via) && v.usable(s) {
+			return s.Address.Addr()
+		}
+	}
+	return netip.Addr{}
+}
+
+// farScope works out a prefix behind a route. The next hop, which is the relay
+// agent, is trusted to ask for many.
+func (v *serving) farScope(name string, n *spec.Network, r spec.StaticRoute, server netip.Addr) Scope {
+	sc := v.scope(name, n, r.Subnet(), server)
+	if !slices.Contains(sc.Relays, r.Via) {
+		sc.Relays = slices.SortedFunc(slices.Values(append(sc.Relays, r.Via)), netip.Addr.Compare)
+	}
+	return sc
 }
 
 func dhcpOf(n *spec.Network) spec.NetworkDHCP {
@@ -58,17 +83,21 @@ func limit(n, ifZero int) int {
 }
 
 // scope works out one subnet.
-func (v *serving) scope(name string, n *spec.Network, s spec.Subnet) Scope {
+func (v *serving) scope(name string, n *spec.Network, s spec.Subnet, server netip.Addr) Scope {
 	lease := cmp.Or(s.DHCP.LeaseTime, dhcpOf(n).LeaseTime, defaultLease)
-	gateway := s.Address.Addr()
 	sc := Scope{
-		Prefix: s.Address.Masked(), Server: gateway, Lease: lease, Ranges: ranges(s, lease),
-		Excluded: []netip.Addr{gateway},
+		Prefix: s.Address.Masked(), Server: server, Far: !s.Address.Contains(server), Lease: lease, Ranges: ranges(s, lease),
+		Excluded: []netip.Addr{s.Address.Addr()},
 		Relays:   slices.SortedFunc(slices.Values(s.DHCP.Relays), netip.Addr.Compare),
-		Boot:     boot(bootOf(n, s), gateway), Domain: domainOf(n),
+		Boot:     boot(bootOf(n, s), server), Domain: domainOf(n),
 	}
-	own := v.options(n, s)
+	own := v.options(n, s, server)
 	sc.Options = wire(complete(own))
+	for b := []byte(own[optRouter]); len(b) >= 4 && !s.Address.Addr().Is6(); b = b[4:] {
+		if a := netip.AddrFrom4([4]byte(b)); a != s.Address.Addr() && sc.Prefix.Contains(a) {
+			sc.Excluded = append(sc.Excluded, a) // a router that is not us
+		}
+	}
 	v.reserveHosts(name, n, s, own, &sc)
 	v.reservePorts(name, &sc)
 	slices.SortFunc(sc.Reservations, func(a, b Reservation) int {

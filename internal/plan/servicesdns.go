@@ -39,6 +39,9 @@ func (v *serving) dns(name string, n *spec.Network, gateways []netip.Prefix) *DN
 	}
 	for _, r := range n.Routes {
 		d.Allowed = append(d.Allowed, r.To.Masked())
+		if dhcpOn(r.Subnet()) {
+			d.Reverse = append(d.Reverse, r.To.Masked())
+		}
 	}
 	d.records(w)
 	return d
@@ -97,12 +100,18 @@ func (v *serving) names(network string, n *spec.Network, w *spec.DNS) map[string
 		list, _ := text.List()
 		written[w.Key(name)] = append(written[w.Key(name)], list...)
 	}
-	for _, s := range n.Subnets {
+	hosts := func(s spec.Subnet) {
 		if dhcpOn(s) {
 			for name, r := range s.DHCP.Hosts {
 				found[w.Key(name)] = append(found[w.Key(name)], r.IP)
 			}
 		}
+	}
+	for _, s := range n.Subnets {
+		hosts(s)
+	}
+	for _, r := range n.Routes {
+		hosts(r.Subnet())
 	}
 	for _, port := range v.ports[network] {
 		if name := w.Key(hostLabel(port)); name != "" && len(v.live.Ports[port].Addresses) > 0 {

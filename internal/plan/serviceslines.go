@@ -56,7 +56,7 @@ func (p *printer) scope(what string, s Scope) {
 			ranges += " for " + r.Lease.String()
 		}
 	}
-	p.line(what, prefix, field("server", addrText(s.Server)), strings.TrimPrefix(ranges, " "), field("lease", s.Lease.String()),
+	p.line(what, prefix, field("server", addrText(s.Server)), flag("far", s.Far), strings.TrimPrefix(ranges, " "), field("lease", s.Lease.String()),
 		field("domain", s.Domain), words("exclude", s.Excluded), words("relay", s.Relays))
 	for _, o := range s.Options {
 		p.line(what, prefix, o.String())

@@ -41,21 +41,21 @@ func encode(v6 bool, written map[string]string) options {
 
 // options are those of a subnet before complete: the defaults, on them the
 // network's, on them its own.
-func (v *serving) options(n *spec.Network, s spec.Subnet) options {
-	o := v.defaults4(n, s.Address)
-	if s.Address.Addr().Is6() {
-		o = v.defaults6(n, s.Address)
-	}
+func (v *serving) options(n *spec.Network, s spec.Subnet, server netip.Addr) options {
 	v6 := s.Address.Addr().Is6()
+	o := v.defaults4(n, s.Address, server)
+	if v6 {
+		o = v.defaults6(n, server)
+	}
 	maps.Copy(o, encode(v6, dhcpOf(n).Options))
 	maps.Copy(o, encode(v6, s.DHCP.Options))
 	return o
 }
 
-func (v *serving) defaults4(n *spec.Network, gateway netip.Prefix) options {
-	o := options{optDNS: addressBytes(resolvers(n, gateway.Addr()))}
-	if n.Mode != spec.Isolated {
-		o[optRouter] = addressBytes([]netip.Addr{gateway.Addr()})
+func (v *serving) defaults4(n *spec.Network, subnet netip.Prefix, server netip.Addr) options {
+	o := options{optDNS: addressBytes(resolvers(n, server))}
+	if n.Mode != spec.Isolated && subnet.Contains(server) {
+		o[optRouter] = addressBytes([]netip.Addr{server})
 	}
 	if domain := domainOf(n); domain != "" {
 		maps.Copy(o, encode(false, map[string]string{"domain": domain, "search": domain}))
@@ -63,14 +63,14 @@ func (v *serving) defaults4(n *spec.Network, gateway netip.Prefix) options {
 	if mtu := v.mtu(n); mtu != 1500 {
 		o[optMTU] = string(binary.BigEndian.AppendUint16(nil, uint16(mtu)))
 	}
-	if gateway.Bits() < 31 {
-		o[optBroadcast] = addressBytes([]netip.Addr{spec.LastAddr(gateway)})
+	if subnet.Bits() < 31 {
+		o[optBroadcast] = addressBytes([]netip.Addr{spec.LastAddr(subnet)})
 	}
 	return o
 }
 
-func (v *serving) defaults6(n *spec.Network, gateway netip.Prefix) options {
-	o := options{optDNS6: addressBytes(resolvers(n, gateway.Addr()))}
+func (v *serving) defaults6(n *spec.Network, server netip.Addr) options {
+	o := options{optDNS6: addressBytes(resolvers(n, server))}
 	if domain := domainOf(n); domain != "" {
 		maps.Copy(o, encode(true, map[string]string{"search": domain}))
 	}

@@ -35,7 +35,7 @@ func (v *serving) advertise(n *spec.Network, dhcp *DHCP) *RA {
 	ra := &RA{
 		Interval: cmp.Or(w.Interval, defaultInterval), Lifetime: routerLifetime(n, w.Lifetime),
 		Preference: cmp.Or(w.Preference, defaultPrefer), HopLimit: cmp.Or(w.HopLimit, defaultHopLimit),
-		Managed: givesAddresses(dhcp), Other: dhcp != nil,
+		Managed: givesAddresses(dhcp), Other: servesLink(dhcp),
 		MTU: v.mtu(n), DNS: resolvers(n, gateways[0]),
 	}
 	override(&ra.Managed, w.Managed)
@@ -68,8 +68,15 @@ func routerLifetime(n *spec.Network, written *spec.Seconds) spec.Seconds {
 	return defaultLifetime
 }
 
+// givesAddresses reports whether guests of the link get addresses by DHCPv6.
 func givesAddresses(d *DHCP) bool {
-	return d != nil && slices.ContainsFunc(d.Scopes, func(s Scope) bool { return len(s.Ranges)+len(s.Reservations) > 0 })
+	return d != nil && slices.ContainsFunc(d.Scopes, func(s Scope) bool { return !s.Far && len(s.Ranges)+len(s.Reservations) > 0 })
+}
+
+// servesLink reports whether DHCPv6 is for guests of the link, and not only for
+// those behind relay agents.
+func servesLink(d *DHCP) bool {
+	return d != nil && slices.ContainsFunc(d.Scopes, func(s Scope) bool { return !s.Far })
 }
 
 func (v *serving) raPrefixes(n *spec.Network, dhcp *DHCP) []RAPrefix {

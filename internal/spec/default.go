@@ -69,10 +69,8 @@ func (s *Spec) defaultMACs() {
 // reservations returns all reservations of a network.
 func (n *Network) reservations() []Reservation {
 	var list []Reservation
-	for _, subnet := range n.Subnets {
-		if subnet.DHCP != nil {
-			list = slices.AppendSeq(list, maps.Values(subnet.DHCP.Hosts))
-		}
+	for _, s := range n.servedSubnets("") {
+		list = slices.AppendSeq(list, maps.Values(s.DHCP.Hosts))
 	}
 	return list
 }

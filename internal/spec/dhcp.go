@@ -36,12 +36,13 @@ func (c *checker) limit(path string, n int, what string) {
 	}
 }
 
-// dhcp checks the DHCP settings of a subnet whose address is valid.
-func (c *checker) dhcp(path string, s Subnet) {
+// dhcp checks the DHCP settings of a subnet whose address is valid. The gateway is
+// zero where the host has no address there.
+func (c *checker) dhcp(path string, s Subnet, gateway netip.Addr) {
 	c.leaseTime(Field(path, "leaseTime"), s.DHCP.LeaseTime)
 	c.options(Field(path, "options"), s.Address.Addr().Is6(), s.DHCP.Options)
 	c.boot(Field(path, "boot"), s.DHCP.Boot)
-	c.relays(Field(path, "relays"), s)
+	c.relays(Field(path, "relays"), s, gateway)
 	if Truth(s.DHCP.Enabled) && s.Address.IsSingleIP() {
 		c.add(path, "", "%s has no room for guests", s.Address)
 		return
@@ -49,12 +50,12 @@ func (c *checker) dhcp(path string, s Subnet) {
 	if s.DHCP.Static && len(s.DHCP.Ranges) > 0 {
 		c.add(Field(path, "static"), "remove static, or the ranges", "with static only reserved addresses are given, but there are ranges")
 	}
-	c.ranges(Field(path, "ranges"), s)
-	c.hosts(Field(path, "hosts"), s)
+	c.ranges(Field(path, "ranges"), s, gateway)
+	c.hosts(Field(path, "hosts"), s, gateway)
 }
 
 // relays checks the addresses of relay agents.
-func (c *checker) relays(path string, s Subnet) {
+func (c *checker) relays(path string, s Subnet, gateway netip.Addr) {
 	if !c.few(path, len(s.DHCP.Relays), maxAddresses) {
 		return
 	}
@@ -64,7 +65,7 @@ func (c *checker) relays(path string, s Subnet) {
 		case c.addError(p, "", checkUnicast(a)):
 		case a.Is4() != s.Address.Addr().Is4():
 			c.add(p, "", "%s is %s, but the subnet %s is %s", a, family(a), s.Address.Masked(), family(s.Address.Addr()))
-		case a == s.Address.Addr():
+		case a == gateway:
 			c.add(p, "remove it", "%s is the network's own gateway address", a)
 		case slices.Contains(s.DHCP.Relays[:i], a):
 			c.add(p, "remove it", "%s is listed twice", a)
@@ -72,11 +73,11 @@ func (c *checker) relays(path string, s Subnet) {
 	}
 }
 
-func (c *checker) ranges(path string, s Subnet) {
+func (c *checker) ranges(path string, s Subnet, gateway netip.Addr) {
 	var sound []int
 	for i, r := range s.DHCP.Ranges {
 		c.leaseTime(Index(path, i), r.LeaseTime)
-		if c.addrRange(Index(path, i), r.AddrRange, s.Address) {
+		if c.addrRange(Index(path, i), r.AddrRange, s.Address.Masked(), gateway) {
 			sound = append(sound, i)
 		}
 	}
@@ -94,23 +95,22 @@ func (c *checker) ranges(path string, s Subnet) {
 }
 
 // addrRange checks one range and tells whether it can be compared with others.
-func (c *checker) addrRange(path string, r AddrRange, gateway netip.Prefix) bool {
-	subnet := gateway.Masked()
+func (c *checker) addrRange(path string, r AddrRange, subnet netip.Prefix, gateway netip.Addr) bool {
 	switch {
 	case !r.From.IsValid() || !r.To.IsValid():
 		c.add(path, "", "the range is missing an address")
 	case c.addError(path, "", checkUnicast(r.From)) || c.addError(path, "", checkUnicast(r.To)):
 	case r.From.Is4() != r.To.Is4() || r.To.Less(r.From):
 		c.add(path, "", "the range %s is not in order", r)
-	case r.From.Is4() != gateway.Addr().Is4():
+	case r.From.Is4() != subnet.Addr().Is4():
 		c.add(path, "", "%s is %s, but the subnet %s is %s", r, family(r.From), subnet, family(subnet.Addr()))
 	case !subnet.Contains(r.From) || !subnet.Contains(r.To):
 		c.add(path, "", "%s is not inside the subnet %s", r, subnet)
-	case r.Contains(gateway.Addr()):
-		c.add(path, "leave it out", "%s contains the gateway address %s", r, gateway.Addr())
+	case gateway.IsValid() && r.Contains(gateway):
+		c.add(path, "leave it out", "%s contains the gateway address %s", r, gateway)
 	default:
-		if !c.addError(path, "leave it out", checkHostPart(gateway, r.From)) {
-			c.addError(path, "leave it out", checkHostPart(gateway, r.To))
+		if !c.addError(path, "leave it out", checkHostPart(subnet, r.From)) {
+			c.addError(path, "leave it out", checkHostPart(subnet, r.To))
 		}
 		return true
 	}

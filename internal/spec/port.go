@@ -1,6 +1,7 @@
 package spec
 
 import (
+	"iter"
 	"maps"
 	"net/netip"
 	"slices"
@@ -154,13 +155,27 @@ func (p *Port) contradicts(subnet netip.Prefix, ip netip.Addr) bool {
 
 // eachReservation calls f for every reservation with its path and name.
 func (n *Network) eachReservation(path string, f func(path, host string, s Subnet, r Reservation)) {
-	for i, s := range n.Subnets {
-		if s.DHCP == nil {
-			continue
-		}
-		hosts := Field(Field(Index(Field(path, "subnets"), i), "dhcp"), "hosts")
+	for at, s := range n.servedSubnets(path) {
+		hosts := Field(Field(at, "dhcp"), "hosts")
 		for _, name := range slices.Sorted(maps.Keys(s.DHCP.Hosts)) {
 			f(Field(hosts, name), name, s, s.DHCP.Hosts[name])
+		}
+	}
+}
+
+// servedSubnets yields the subnets with DHCP, those behind routes too, with their
+// paths.
+func (n *Network) servedSubnets(path string) iter.Seq2[string, Subnet] {
+	return func(yield func(string, Subnet) bool) {
+		for i, s := range n.Subnets {
+			if s.DHCP != nil && !yield(Index(Field(path, "subnets"), i), s) {
+				return
+			}
+		}
+		for i, r := range n.Routes {
+			if r.DHCP != nil && !yield(Index(Field(path, "routes"), i), r.Subnet()) {
+				return
+			}
 		}
 	}
 }

@@ -49,7 +49,7 @@ func checkDUID(s string) error {
 }
 
 // hosts checks the reservations of a subnet.
-func (c *checker) hosts(path string, s Subnet) {
+func (c *checker) hosts(path string, s Subnet, gateway netip.Addr) {
 	ips, macs := map[netip.Addr]string{}, map[MAC]string{}
 	ids, duids, names := map[string]string{}, map[string]string{}, map[string]string{}
 	for _, name := range slices.Sorted(maps.Keys(s.DHCP.Hosts)) {
@@ -59,7 +59,7 @@ func (c *checker) hosts(path string, s Subnet) {
 			c.add(p, "remove one of them", "%q and %q are one name", other, name)
 		}
 		names[strings.ToLower(name)] = name
-		c.reservation(p, r, s.Address)
+		c.reservation(p, r, s.Address.Masked(), gateway)
 		c.leaseTime(Field(p, "leaseTime"), r.LeaseTime)
 		c.options(Field(p, "options"), s.Address.Addr().Is6(), r.Options)
 		once(c, Field(p, "ip"), ips, r.IP, r.IP.IsValid(), name)
@@ -78,20 +78,20 @@ func once[T comparable](c *checker, path string, users map[T]string, value T, se
 	users[value] = name
 }
 
-func (c *checker) reservation(path string, r Reservation, gateway netip.Prefix) {
+func (c *checker) reservation(path string, r Reservation, subnet netip.Prefix, gateway netip.Addr) {
 	if r.MAC.IsMulticast() {
 		c.add(Field(path, "mac"), "", "%s is a multicast address, no guest can have it", r.MAC)
 	}
-	c.identifiers(path, r, gateway.Addr().Is6())
-	ip, subnet := Field(path, "ip"), gateway.Masked()
+	c.identifiers(path, r, subnet.Addr().Is6())
+	ip := Field(path, "ip")
 	switch {
 	case c.addError(ip, "", checkUnicast(r.IP)):
 	case !subnet.Contains(r.IP):
 		c.add(ip, "", "%s is not inside the subnet %s", r.IP, subnet)
-	case r.IP == gateway.Addr():
+	case r.IP == gateway:
 		c.add(ip, "", "%s is the network's own gateway address", r.IP)
 	default:
-		c.addError(ip, "", checkHostPart(gateway, r.IP))
+		c.addError(ip, "", checkHostPart(subnet, r.IP))
 	}
 }
 

@@ -78,7 +78,12 @@ type StaticRoute struct {
 	To     netip.Prefix `yaml:"to" json:"to"`
 	Via    netip.Addr   `yaml:"via" json:"via"` // a guest's address inside one of the network's subnets
 	Metric int          `yaml:"metric,omitempty" json:"metric,omitempty"`
+	DHCP   *DHCP        `yaml:"dhcp,omitempty" json:"dhcp,omitempty"` // addresses for hosts there, whom a relay agent asks for
 }
+
+// Subnet is the prefix as a subnet on which the host has no address: that of the
+// Address is the network address.
+func (r StaticRoute) Subnet() Subnet { return Subnet{Address: r.To.Masked(), DHCP: r.DHCP} }
 
 // HostBridge is a bridge of the host that carries physical NICs, for networks
 // of mode bridge.

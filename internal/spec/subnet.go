@@ -10,7 +10,7 @@ func (c *checker) subnets(path string, subnets []Subnet) {
 	for i, s := range subnets {
 		p := Index(path, i)
 		if c.gateway(Field(p, "address"), s.Address) && s.DHCP != nil {
-			c.dhcp(Field(p, "dhcp"), s)
+			c.dhcp(Field(p, "dhcp"), s, s.Address.Addr())
 		}
 	}
 }
@@ -50,6 +50,9 @@ func (c *checker) routes(path string, n *Network) {
 		c.routeVia(Field(p, "via"), r, n.Subnets)
 		if r.Metric < 0 || int64(r.Metric) > 1<<32-1 {
 			c.add(Field(p, "metric"), "", "the metric %d is outside 0 to 4294967295", r.Metric)
+		}
+		if r.DHCP != nil && r.To.IsValid() {
+			c.dhcp(Field(p, "dhcp"), r.Subnet(), netip.Addr{})
 		}
 	}
 }
