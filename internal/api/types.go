@@ -31,6 +31,10 @@ type NetworkStatus struct {
 	Ports      []string `json:"ports,omitempty"`    // names of its ports, and interface names of adopted ones
 	Pending    bool     `json:"pending,omitempty"`  // the definition differs from what runs; takes effect at the next start
 	Problems   []string `json:"problems,omitempty"` // why it is not as wanted; empty = as wanted
+
+	// Counters tell what guests asked since the service on the network began, and
+	// what became of it: "dhcp4 offers", "dns limited". Of single networks only.
+	Counters map[string]uint64 `json:"counters,omitempty"`
 }
 
 // Port is a guest NIC as the daemon sees it.

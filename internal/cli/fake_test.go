@@ -114,6 +114,9 @@ func (f *fake) Networks(context.Context) ([]api.Network, error) {
 }
 func (f *fake) Network(_ context.Context, name string) (n api.Network, err error) {
 	err = f.with(name, "looked", func(found *api.Network) error { n = *found; return nil })
+	if name == "lab" {
+		n.Status.Counters = map[string]uint64{"dhcp4 offers": 3, "dns queries": 12, "dhcp4 acks": 2}
+	}
 	return n, err
 }
 func (f *fake) Ports(context.Context) ([]api.Port, error)         { return slices.Clone(f.ports), nil }

@@ -2,6 +2,8 @@ package cli
 
 import (
 	"fmt"
+	"maps"
+	"slices"
 	"strings"
 
 	"github.com/spf13/cobra"
@@ -112,6 +114,7 @@ func netFields(n api.Network) []string {
 		"Routes", routeText(n.Spec),
 		"Domain", domainText(n.Spec),
 		"Ports", strings.Join(n.Status.Ports, ", "),
+		"Asked", counterText(n.Status.Counters),
 		"Pending", pending,
 		"Problems", strings.Join(n.Status.Problems, "\n"),
 	}
@@ -142,6 +145,23 @@ func subnetText(n *spec.Network) string {
 			line += strings.TrimRight(" dhcp "+join(s.DHCP.Ranges, ", "), " ")
 		}
 		lines = append(lines, line)
+	}
+	return strings.Join(lines, "\n")
+}
+
+// counterText lists what was counted, a protocol a line.
+func counterText(counters map[string]uint64) string {
+	var lines []string
+	last := ""
+	for _, name := range slices.Sorted(maps.Keys(counters)) {
+		protocol, what, _ := strings.Cut(name, " ")
+		if protocol != last {
+			lines, last = append(lines, protocol+":"), protocol
+		}
+		lines[len(lines)-1] += fmt.Sprintf(" %s %d,", what, counters[name])
+	}
+	for i, l := range lines {
+		lines[i] = strings.TrimSuffix(l, ",")
 	}
 	return strings.Join(lines, "\n")
 }

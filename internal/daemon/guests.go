@@ -25,6 +25,9 @@ func (g guests) Leases(network string) []lease.Lease { return g.book.Table(netwo
 // Err implements manage.Guests.
 func (g guests) Err() error { return g.book.Err() }
 
+// Counters implements manage.Guests.
+func (g guests) Counters(network string) map[string]uint64 { return g.servers.Counters(network) }
+
 // End implements manage.Guests.
 func (g guests) End(network string, a netip.Addr) error {
 	done := make(chan error, 1)

@@ -21,6 +21,8 @@ import (
 type Guests interface {
 	Networks() []string // that have leases
 	Leases(network string) []lease.Lease
+	// Counters tell what was asked on a network, answered and refused.
+	Counters(network string) map[string]uint64
 	// End ends the lease of an address, and returns when that is on disk.
 	End(network string, a netip.Addr) error
 	Err() error // why leases cannot be written at the moment; nil = they can

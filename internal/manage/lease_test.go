@@ -46,6 +46,10 @@ func (g *guests) Leases(network string) []lease.Lease {
 
 func (g *guests) Err() error { return g.err }
 
+func (g *guests) Counters(network string) map[string]uint64 {
+	return map[string]uint64{"dhcp4 offers": uint64(len(g.Leases(network)))}
+}
+
 func (g *guests) End(network string, a netip.Addr) error {
 	g.drop(func(l lease.Lease) bool { return l.Network == network && l.Addr == a })
 	return nil
@@ -125,6 +129,17 @@ func TestLeasesAreSortedAndHaveThePrefixLengthOfTheirSubnet(t *testing.T) {
 	}
 	_, err = r.Leases(t.Context(), "nix")
 	r.refused(err, api.CodeNotFound, "no network named nix")
+}
+
+func TestNetworkTellsWhatWasAskedWhileItRuns(t *testing.T) {
+	r := leasedRig(t)
+	if n, err := r.Network(t.Context(), "lab"); err != nil || n.Status.Counters["dhcp4 offers"] != 2 {
+		t.Errorf("counters %v, %v", n.Status.Counters, err)
+	}
+	r.ok(r.Stop(t.Context(), "lab"))
+	if n, err := r.Network(t.Context(), "lab"); err != nil || n.Status.Counters != nil {
+		t.Errorf("stopped: counters %v, %v", n.Status.Counters, err)
+	}
 }
 
 func TestLeaseIsReleasedByAddressMACPortOrHostName(t *testing.T) {

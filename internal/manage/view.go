@@ -66,7 +66,11 @@ func (m *Manager) Network(ctx context.Context, name string) (api.Network, error)
 	if v.all.Networks[name] == nil {
 		return api.Network{}, notFound("network", name)
 	}
-	return v.network(name), nil
+	n := v.network(name)
+	if v.running.Networks[name] != nil {
+		n.Status.Counters = m.guests.Counters(name)
+	}
+	return n, nil
 }
 
 func (v *view) network(name string) api.Network {

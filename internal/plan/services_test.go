@@ -1,6 +1,7 @@
 package plan_test
 
 import (
+	"net/netip"
 	"os"
 	"path/filepath"
 	"slices"
@@ -11,6 +12,7 @@ import (
 	"github.com/rogpeppe/go-internal/txtar"
 
 	"kvmnet/internal/plan"
+	"kvmnet/internal/spec"
 )
 
 // TestGoldenServices reads a case from each file of testdata/services: have is the
@@ -61,5 +63,23 @@ func goldenServices(t *testing.T, file string) {
 	}
 	if diff := cmp.Diff(in["services"], lines(got)); diff != "" {
 		t.Errorf("-want +got, go test -update rewrites:\n%s", diff)
+	}
+}
+
+func TestOnePortCannotHoldASmallSubnet(t *testing.T) {
+	t.Parallel()
+	for _, c := range []struct {
+		address string
+		written int
+		want    int
+	}{
+		{"10.0.0.1/24", 0, 32}, {"10.0.0.1/26", 0, 30}, {"10.0.0.1/28", 0, 6}, {"10.0.0.1/30", 0, 1}, {"10.0.0.0/31", 0, 1},
+		{"10.0.0.1/28", 100, 100}, {"10.0.0.1/28", -1, 0},
+	} {
+		s := &spec.Spec{Networks: map[string]*spec.Network{"lab": {Mode: spec.NAT, DHCP: &spec.NetworkDHCP{PerPort: c.written},
+			Subnets: []spec.Subnet{{Address: netip.MustParsePrefix(c.address), DHCP: &spec.DHCP{}}}}}}
+		if got := plan.Services(s, plan.Facts{})[0].DHCP4.PerPort; got != c.want {
+			t.Errorf("%s, written %d: got %d, want %d", c.address, c.written, got, c.want)
+		}
 	}
 }

@@ -38,7 +38,7 @@ func (v *serving) dhcp(name string, n *spec.Network, v6 bool) *DHCP {
 	common := dhcpOf(n)
 	return &DHCP{
 		Scopes:       scopes,
-		PerPort:      limit(common.PerPort, defaultPerPort),
+		PerPort:      perPort(common.PerPort, scopes),
 		Rate:         limit(common.Rate, defaultRate),
 		DropWithPort: common.DropWithPort,
 	}
@@ -69,6 +69,35 @@ func dhcpOf(n *spec.Network) spec.NetworkDHCP {
 		return spec.NetworkDHCP{}
 	}
 	return *n.DHCP
+}
+
+// perPort is how many addresses the guests behind one port may hold: of small
+// subnets no more than half, unless people say so.
+func perPort(written int, scopes []Scope) int {
+	if written != 0 {
+		return limit(written, 0)
+	}
+	all := 0
+	for _, s := range scopes {
+		for _, r := range s.Ranges {
+			n := size(r)
+			if all += n; n >= 2*defaultPerPort {
+				return defaultPerPort
+			}
+		}
+	}
+	if all < 2*defaultPerPort && all > 0 {
+		return max(1, all/2)
+	}
+	return defaultPerPort
+}
+
+// size is the number of addresses of a range, as far as it matters to perPort.
+func size(r Range) (n int) {
+	for a := r.From; n < 2*defaultPerPort && a.Compare(r.To) <= 0; a = a.Next() {
+		n++
+	}
+	return n
 }
 
 // limit reads a number of which 0 means the default and -1 any.

@@ -94,7 +94,7 @@ func (n *network) setRA() {
 
 func (n *network) setDNS() {
 	if n.dns == nil && n.have.DNS != nil {
-		n.dns = dns.New(dns.Options{NS: n.o.NS, Names: names{n.table}, Upstream: n.o.Upstream, Local: n.isOwn, Private: n.private, Warn: n.warn, Log: n.log})
+		n.dns = dns.New(dns.Options{NS: n.o.NS, Names: names{n.table, &n.ports}, Upstream: n.o.Upstream, Local: n.isOwn, Private: n.private, Warn: n.warn, Log: n.log})
 	}
 	if n.dns != nil {
 		n.try(n.dns.Set(n.have.DNS, n.index))

@@ -18,7 +18,7 @@ type DHCP struct {
 // NetworkDHCP is what holds for the DHCP of all subnets of a network.
 type NetworkDHCP struct {
 	LeaseTime    Seconds           `yaml:"leaseTime,omitempty" json:"leaseTime,omitempty"`       // 0 = 1h
-	PerPort      int               `yaml:"perPort,omitempty" json:"perPort,omitempty"`           // most addresses the guests behind one port may hold; 0 = 32, -1 = any number
+	PerPort      int               `yaml:"perPort,omitempty" json:"perPort,omitempty"`           // most addresses the guests behind one port may hold; 0 = 32, of small subnets half of their addresses, -1 = any number
 	Rate         int               `yaml:"rate,omitempty" json:"rate,omitempty"`                 // most requests a second of one MAC; 0 = 500, -1 = any number
 	DropWithPort bool              `yaml:"dropWithPort,omitempty" json:"dropWithPort,omitempty"` // the leases of a port that is deleted end with it
 	Options      map[string]string `yaml:"options,omitempty" json:"options,omitempty"`
