@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"cmp"
 	"encoding/binary"
+	"net/netip"
 	"net/url"
 	"strings"
 
@@ -58,19 +59,42 @@ func (c bootClient) file(b *plan.Boot) string {
 // and the end mark.
 const discoveryControl = "\x06\x01\x08\xff"
 
-// boot adds what the client needs to boot from the network.
+// boot adds what the client needs to boot from the network. What the options say
+// of it counts before what b says.
 func (m *message) boot(q *query, b *plan.Boot) {
-	if b == nil || !(q.boot.pxe || q.boot.http || q.boot.ipxe || q.params != nil && (q.wants(optBootFile) || q.wants(optTFTPServer))) {
-		return
+	file := ""
+	if b != nil && (q.boot.pxe || q.boot.http || q.boot.ipxe || q.params != nil && (q.wants(optBootFile) || q.wants(optTFTPServer))) {
+		file = q.boot.file(b)
 	}
-	file := q.boot.file(b)
-	if file == "" {
-		return
+	if file != "" {
+		if q.boot.ipxe {
+			file = urlOf(file, b)
+		}
+		m.siaddr, m.sname, m.file = b.Server, b.Name, file
 	}
-	if q.boot.ipxe {
-		file = urlOf(file, b)
+	m.bootHeader()
+	if file != "" {
+		m.bootOptions(q, b, file)
 	}
-	m.siaddr, m.sname, m.file = b.Server, b.Name, file
+}
+
+// bootHeader has the header say what the options say: firmware reads it first, and
+// iPXE looks for a server nowhere else.
+func (m *message) bootHeader() {
+	for _, o := range m.options {
+		switch o.code {
+		case optBootFile:
+			m.file = o.data
+		case optTFTPServer:
+			m.siaddr, m.sname = netip.Addr{}, o.data
+			if a, err := netip.ParseAddr(o.data); err == nil && a.Is4() {
+				m.siaddr, m.sname = a, ""
+			}
+		}
+	}
+}
+
+func (m *message) bootOptions(q *query, b *plan.Boot, file string) {
 	server := b.Name
 	if server == "" && b.Server.IsValid() {
 		server = b.Server.String()
@@ -81,8 +105,8 @@ func (m *message) boot(q *query, b *plan.Boot) {
 	if q.wants(optTFTPServer) && server != "" {
 		m.add(optTFTPServer, server)
 	}
-	if q.params != nil && q.wants(optTFTPAddresses) && b.Server.IsValid() {
-		m.add(optTFTPAddresses, string(b.Server.AsSlice()))
+	if q.params != nil && q.wants(optTFTPAddresses) && m.siaddr.IsValid() {
+		m.add(optTFTPAddresses, string(m.siaddr.AsSlice()))
 	}
 	m.bootClass(q)
 }

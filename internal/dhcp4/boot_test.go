@@ -1,6 +1,8 @@
 package dhcp4
 
 import (
+	"fmt"
+	"strings"
 	"testing"
 
 	"kvmnet/internal/plan"
@@ -64,6 +66,38 @@ func TestBootServerByName(t *testing.T) {
 			t.Errorf("file %q in the header, %q as option", got.BootFileName, got.opt(optBootFile))
 		}
 	})
+}
+
+func TestBootOptionsCountInTheHeaderToo(t *testing.T) {
+	t.Parallel()
+	pxe := []mod{text(optVendorClass, "PXEClient:Arch:00000"), opt(optArchitecture, 0, 0), params(66, 67, 150)}
+	boot := &plan.Boot{Server: addr(gateway), File: "all"}
+	for name, c := range map[string]struct {
+		boot    *plan.Boot
+		options []plan.Option
+		mods    []mod
+		want    string // server, name and file of the header, options 66 and 67, addresses of 150
+	}{
+		"file":             {boot, []plan.Option{{Code: 67, Data: "own"}}, pxe, gateway + "  own " + gateway + " own c0a86401"},
+		"server":           {boot, []plan.Option{{Code: 66, Data: "192.0.2.9"}}, pxe, "192.0.2.9  all 192.0.2.9 all c0000209"},
+		"server by name":   {boot, []plan.Option{{Code: 66, Data: "tftp.lab"}}, pxe, "0.0.0.0 tftp.lab all tftp.lab all "},
+		"no boot":          {nil, []plan.Option{{Code: 66, Data: "192.0.2.9"}, {Code: 67, Data: "own"}}, pxe, "192.0.2.9  own 192.0.2.9 own "},
+		"nobody asks":      {nil, []plan.Option{{Code: 66, Data: "192.0.2.9"}, {Code: 67, Data: "own"}}, []mod{params(1, 3)}, "0.0.0.0     "},
+		"longer than 127":  {boot, []plan.Option{{Code: 67, Data: strings.Repeat("x", 130)}}, pxe, gateway + "   " + gateway + " " + strings.Repeat("x", 130) + " c0a86401"},
+		"server by IPv6":   {boot, []plan.Option{{Code: 66, Data: "fd09::1"}}, pxe, "0.0.0.0 fd09::1 all fd09::1 all "},
+		"neither of these": {boot, []plan.Option{{Code: 17, Data: "/root"}}, pxe, gateway + "  all " + gateway + " all c0a86401"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			world(t, lab(func(s *plan.Scope) { s.Boot, s.Options = c.boot, c.options }), func(r *rig) {
+				m := r.exchange(msg(discover, guest(1), c.mods...))
+				got := fmt.Sprintf("%s %s %s %s %s %x", m.ServerIPAddr, m.ServerHostName, m.BootFileName, m.opt(optTFTPServer), m.opt(optBootFile), m.opt(optTFTPAddresses))
+				if got != c.want {
+					t.Errorf("got %q, want %q", got, c.want)
+				}
+			})
+		})
+	}
 }
 
 func TestIPXEIsToldAServerThatHasNoAddressInAURL(t *testing.T) {

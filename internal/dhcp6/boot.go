@@ -2,6 +2,7 @@ package dhcp6
 
 import (
 	"bytes"
+	"cmp"
 	"encoding/binary"
 	"net/url"
 	"strings"
@@ -12,27 +13,43 @@ import (
 	"kvmnet/internal/spec"
 )
 
-// bootClient tells what kind of boot client sent the options, "" when it does not say.
-func bootClient(options dhcpv6.Options) string {
-	if o, ok := options.GetOne(dhcpv6.OptionUserClass).(*dhcpv6.OptionGeneric); ok && bytes.Contains(o.OptionData, []byte("iPXE")) {
-		return "ipxe"
+// bootClient is what is asked for something to boot.
+type bootClient struct {
+	kind string // by architecture, one of spec.BootClients; "" = it does not say
+	ipxe bool
+}
+
+func newBootClient(options dhcpv6.Options) (c bootClient) {
+	if o, ok := options.GetOne(dhcpv6.OptionUserClass).(*dhcpv6.OptionGeneric); ok {
+		c.ipxe = bytes.Contains(o.OptionData, []byte("iPXE"))
 	}
-	o, ok := options.GetOne(dhcpv6.OptionClientArchType).(*dhcpv6.OptionGeneric)
-	if !ok || len(o.OptionData) < 2 {
-		return ""
+	if o, ok := options.GetOne(dhcpv6.OptionClientArchType).(*dhcpv6.OptionGeneric); ok && len(o.OptionData) >= 2 {
+		c.kind = spec.BootClient(binary.BigEndian.Uint16(o.OptionData))
 	}
-	return spec.BootClient(binary.BigEndian.Uint16(o.OptionData))
+	return c
+}
+
+// http reports whether it is firmware that boots by HTTP. iPXE speaks everything.
+func (c bootClient) http() bool { return !c.ipxe && strings.HasPrefix(c.kind, "http-") }
+
+// file is what the client boots, "" for nothing. iPXE does not get the file of its
+// architecture unless there is no other, because that file most often is iPXE itself.
+func (c bootClient) file(b *plan.Boot) string {
+	if c.ipxe {
+		return cmp.Or(b.Files["ipxe"], b.File, b.Files[c.kind])
+	}
+	return cmp.Or(b.Files[c.kind], b.File)
 }
 
 // bootOptions are the boot file URL (RFC 5970) and, for firmware that boots by
 // HTTP, the class without which it takes no offer (UEFI 2.10 section 24.7).
-func bootOptions(b *plan.Boot, client string) []dhcpv6.Option {
+func bootOptions(b *plan.Boot, client bootClient) []dhcpv6.Option {
 	target := bootURL(b, client)
 	if target == "" {
 		return nil
 	}
 	options := []dhcpv6.Option{dhcpv6.OptBootFileURL(target)}
-	if strings.HasPrefix(client, "http-") {
+	if client.http() {
 		options = append(options, httpClass)
 	}
 	return options
@@ -46,18 +63,17 @@ var httpClass = &dhcpv6.OptionGeneric{
 
 // bootURL is what the client boots, "" for nothing. A path lies on the TFTP
 // server, of which HTTP firmware cannot boot.
-func bootURL(b *plan.Boot, client string) string {
+func bootURL(b *plan.Boot, client bootClient) string {
 	if b == nil {
 		return ""
 	}
-	file, own := b.Files[client]
-	if !own {
-		file = b.File
-	}
+	file := client.file(b)
 	switch {
+	case client.http() && !strings.HasPrefix(file, "http://") && !strings.HasPrefix(file, "https://"):
+		return ""
 	case file == "" || strings.Contains(file, "://"):
 		return file
-	case strings.HasPrefix(client, "http-"), b.Name == "" && !b.Server.IsValid():
+	case b.Name == "" && !b.Server.IsValid():
 		return ""
 	}
 	return (&url.URL{Scheme: "tftp", Host: bootHost(b), Path: "/" + strings.TrimPrefix(file, "/")}).String()

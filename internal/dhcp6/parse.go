@@ -27,7 +27,7 @@ type request struct {
 	rapid      bool                // rapid commit
 	name       string              // host label, "" = none that can be used
 	clientName *fqdn               // option 39, nil = none
-	boot       string              // kind of boot client, one of spec.BootClients; "" = not told
+	boot       bootClient          // what it boots by
 	relays     []relay             // outermost first; none = straight from the client
 
 	mac     spec.MAC // the client's; the rest is set by identify
@@ -64,7 +64,7 @@ func parse(b []byte) (request, error) {
 	if len(r.ias) > mostIAs {
 		return request{}, fmt.Errorf("read message: %d identity associations, more than %d", len(r.ias), mostIAs)
 	}
-	r.boot = bootClient(options)
+	r.boot = newBootClient(options)
 	return r, nil
 }
 

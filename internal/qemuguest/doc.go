@@ -2,6 +2,9 @@
 // initramfs of busybox and the virtio drivers. They need no disk, no image and
 // no KVM, take 192 MB and boot in a few seconds.
 //
+// A guest may also start with nothing but firmware, BIOS or UEFI, and boot the same
+// from the network.
+//
 // What enters: a tap that exists, the namespace it is in, and addresses. What
 // leaves: a Guest that runs shell commands and returns their output and exit
 // code.

@@ -29,13 +29,15 @@ type Config struct {
 	DHCP      bool           // run udhcpc; it goes on in the background if nobody answers at first
 	Memory    int            // MB; 0 means 192
 	Kernel    []string       // more words for the kernel's command line
+	Firmware  *Firmware      // boots from the network instead of Assets.Kernel; nil = no firmware is asked
 }
 
 // DefaultMemory is what a guest gets, in MB; the kernel and busybox fill half.
 const DefaultMemory = 192
 
-// StartTimeout bounds a boot whose context has no earlier deadline. A quiet
-// machine needs about three seconds.
+// StartTimeout bounds a boot whose context has no earlier deadline; one from the
+// network may take twice as long. A quiet machine needs about three seconds, from
+// the network 6 (BIOS) to 25 (UEFI that tries all ways).
 const StartTimeout = 90 * time.Second
 
 // Guest is a running virtual machine.
@@ -53,9 +55,15 @@ type Guest struct {
 }
 
 // Start boots a guest and returns when it takes commands, its addresses
-// configured. The guest lives until Close, and never longer than the process.
+// configured. The guest lives until Close, and never longer than the process. One
+// with Firmware gets there when the network gives it the kernel and the initramfs
+// of the assets with the words of CommandLine.
 func Start(ctx context.Context, c Config) (*Guest, error) {
-	ctx, cancel := context.WithTimeout(ctx, StartTimeout)
+	limit := StartTimeout
+	if c.Firmware != nil {
+		limit *= 2
+	}
+	ctx, cancel := context.WithTimeout(ctx, limit)
 	defer cancel()
 	g := &Guest{name: c.Name, console: newTail(), stderr: newTail(), ended: make(chan struct{})}
 	began := time.Now()
@@ -84,20 +92,28 @@ func arguments(c Config) []string {
 	if mac.IsZero() {
 		mac = spec.GenerateMAC(c.Name)
 	}
-	return []string{
-		"-accel", "tcg", "-machine", "pc,usb=off,hpet=off,vmport=off", "-cpu", "max", "-smp", "1", "-m", fmt.Sprint(memory),
+	nic := "virtio-net-pci,netdev=nic,mac=" + mac.String()
+	argv := []string{
+		"-accel", "tcg", "-cpu", "max", "-smp", "1", "-m", fmt.Sprint(memory),
 		"-nodefaults", "-no-user-config", "-display", "none", "-no-reboot", "-name", c.Name,
-		"-kernel", c.Assets.Kernel, "-initrd", c.Assets.Initramfs, "-append", commandLine(c),
 		"-chardev", "file,id=console,path=/dev/fd/3", "-device", "isa-serial,chardev=console,index=0",
 		"-chardev", "stdio,id=agent,signal=off", "-device", "isa-serial,chardev=agent,index=1",
 		"-netdev", "tap,id=nic,ifname=" + c.Tap + ",script=no,downscript=no,vhost=off",
-		"-device", "virtio-net-pci,netdev=nic,romfile=,mac=" + mac.String(),
 	}
+	if c.Firmware != nil {
+		return append(argv, c.Firmware.arguments(nic)...)
+	}
+	return append(argv, "-machine", machine, "-device", nic+",romfile=",
+		"-kernel", c.Assets.Kernel, "-initrd", c.Assets.Initramfs, "-append", CommandLine(c))
 }
 
-// commandLine is the kernel's. Words that it does not know, and that have no dot,
-// become the environment of init.
-func commandLine(c Config) string {
+// machine is a PC with little to wait for.
+const machine = "pc,usb=off,hpet=off,vmport=off"
+
+// CommandLine is the kernel's. Words that it does not know, and that have no dot,
+// become the environment of init. Whoever has a guest boot from the network hands
+// it over there.
+func CommandLine(c Config) string {
 	words := []string{
 		"console=ttyS0", "quiet", "panic=-1", "mitigations=off", "nokaslr", "tsc=reliable", "no_timer_check",
 		"cryptomgr.notests", "random.trust_cpu=on", "net.ifnames=0",

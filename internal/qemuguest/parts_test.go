@@ -236,7 +236,7 @@ func TestTailKeepsTheEnd(t *testing.T) {
 
 func TestCommandLineCarriesWhatInitNeeds(t *testing.T) {
 	t.Parallel()
-	line := commandLine(Config{
+	line := CommandLine(Config{
 		Name: "vm1", DHCP: true,
 		Addresses: []netip.Prefix{netip.MustParsePrefix("10.0.0.2/24"), netip.MustParsePrefix("fd00::2/64")},
 		Gateways:  []netip.Addr{netip.MustParseAddr("10.0.0.1")},
@@ -247,7 +247,7 @@ func TestCommandLineCarriesWhatInitNeeds(t *testing.T) {
 			t.Errorf("%q lacks %q", line, want)
 		}
 	}
-	if line := commandLine(Config{Name: "vm1"}); strings.Contains(line, "DHCP") || strings.Contains(line, "ADDRESSES") {
+	if line := CommandLine(Config{Name: "vm1"}); strings.Contains(line, "DHCP") || strings.Contains(line, "ADDRESSES") {
 		t.Errorf("%q has what was not asked for", line)
 	}
 }
