@@ -11,7 +11,7 @@ import (
 )
 
 // completeTimeout is how long a shell waits for names when the daemon is busy.
-const completeTimeout = 300 * time.Millisecond
+const completeTimeout = time.Second
 
 // completer is the function cobra asks for arguments.
 type completer = cobra.CompletionFunc
