@@ -159,7 +159,7 @@ func (j *journal) String() string {
 func (m *machine) start(killAt int) {
 	m.t.Helper()
 	m.launch(killAt)
-	nstest.Eventually(m.t, 20*time.Second, func() error {
+	nstest.Eventually(m.t, time.Minute, func() error {
 		select {
 		case <-m.ended:
 			m.t.Fatalf("the daemon ended: %s", m.log)
@@ -206,7 +206,7 @@ func (m *machine) kill() {
 func (m *machine) wait() {
 	select {
 	case <-m.ended:
-	case <-time.After(20 * time.Second):
+	case <-time.After(time.Minute):
 		m.t.Errorf("the daemon did not end: %s", m.log)
 	}
 }

@@ -93,6 +93,9 @@ func (f frame) ipv6(p Packet) (kind, Packet) {
 	}
 	p.HopLimit = b[7]
 	from, to := netip.AddrFrom16([16]byte(b[8:])), netip.AddrFrom16([16]byte(b[24:]))
+	if from.Is4In6() || to.Is4In6() { // no such address is on a wire (RFC 4291 section 2.5.5.2)
+		return malformed, p
+	}
 	payload := b[sizeIPv6 : sizeIPv6+length]
 	switch b[6] {
 	case unix.IPPROTO_UDP:
