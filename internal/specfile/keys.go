@@ -5,20 +5,29 @@ import (
 	"reflect"
 	"slices"
 	"strings"
+	"sync"
 
 	"go.yaml.in/yaml/v4"
 
 	"kvmnet/internal/spec"
 )
 
+// known holds the fields of struct types by their YAML keys: reflection is slow, and
+// a file has thousands of objects of the same few types.
+var known sync.Map
+
 // fieldsOf returns the fields of a struct type by their YAML keys.
 func fieldsOf(t reflect.Type) map[string]reflect.StructField {
+	if fields, ok := known.Load(t); ok {
+		return fields.(map[string]reflect.StructField)
+	}
 	fields := map[string]reflect.StructField{}
 	for _, f := range reflect.VisibleFields(t) {
 		if key, _, _ := strings.Cut(f.Tag.Get("yaml"), ","); key != "" && key != "-" {
 			fields[key] = f
 		}
 	}
+	known.Store(t, fields)
 	return fields
 }
 
