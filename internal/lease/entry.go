@@ -36,8 +36,15 @@ func (e *entry) owned() bool { return e.State != Declined && !e.MAC.IsZero() }
 type guest struct {
 	lease *entry
 	hold  *hold
+	v6    bool
 	port  string // where it counts
 	count bool   // whether it counts
+}
+
+// place is a port as a family counts it: each has addresses of its own.
+type place struct {
+	v6   bool
+	port string
 }
 
 // allocator is the leases of one network, without lock, clock and disk.
@@ -50,8 +57,8 @@ type allocator struct {
 	guests   map[key]*guest
 	holds    holds
 	used     used
-	ended    [2]ended       // IPv4, IPv6
-	ports    map[string]int // addresses by port: leased, held, declined
+	ended    [2]ended      // IPv4, IPv6
+	ports    map[place]int // addresses by port: leased, held, declined
 	names    names
 	behind   names
 	ids      ids
@@ -70,7 +77,7 @@ func newAllocator(network string) *allocator {
 		holds:    newHolds(),
 		used:     used{},
 		ended:    [2]ended{newEnded(), newEnded()},
-		ports:    map[string]int{},
+		ports:    map[place]int{},
 		names:    newNames((*entry).hostname),
 		behind:   newNames((*entry).portLabel),
 		ids:      ids{},

@@ -35,7 +35,7 @@ func (a *allocator) disown(e *entry, now time.Time) {
 func (a *allocator) guest(k key) *guest {
 	g := a.guests[k]
 	if g == nil {
-		g = &guest{}
+		g = &guest{v6: k.v6}
 		a.guests[k] = g
 	}
 	return g
@@ -63,10 +63,10 @@ func (a *allocator) recount(g *guest) {
 		return
 	}
 	if g.count {
-		a.tally(g.port, -1)
+		a.tally(place{g.v6, g.port}, -1)
 	}
 	if count {
-		a.tally(port, 1)
+		a.tally(place{g.v6, port}, 1)
 	}
 	g.port, g.count = port, count
 }
@@ -76,12 +76,12 @@ func (a *allocator) recount(g *guest) {
 // server found by itself.
 func (a *allocator) blame(e *entry, n int) {
 	if !e.MAC.IsZero() {
-		a.tally(e.Port, n)
+		a.tally(place{e.V6, e.Port}, n)
 	}
 }
 
-func (a *allocator) tally(port string, n int) {
-	if a.ports[port] += n; a.ports[port] == 0 {
-		delete(a.ports, port)
+func (a *allocator) tally(p place, n int) {
+	if a.ports[p] += n; a.ports[p] == 0 {
+		delete(a.ports, p)
 	}
 }

@@ -74,7 +74,7 @@ type Want struct {
 	Ranges  []plan.Range          // sorted
 	Usable  func(netip.Addr) bool // nil = all; false for excluded, reserved, conflicting; must not call the table
 	Hint    netip.Addr            // asked for by the client; invalid = none
-	PerPort int                   // most leases, offers and declined addresses of one port; 0 = any number
+	PerPort int                   // most leases, offers and declined addresses of the family behind one port; 0 = any number
 	Hold    time.Duration         // how long the proposal is kept for the client; 0 = not at all
 }
 

@@ -93,7 +93,7 @@ func (m *tables) others(c Client, addr netip.Addr) bool {
 }
 
 // count is what counts at a port, without guest k.
-func (m *tables) count(port string, k key) int {
+func (m *tables) count(c Client, k key) int {
 	at := map[key]string{}
 	for k, l := range m.bound {
 		at[k] = l.Port
@@ -105,12 +105,12 @@ func (m *tables) count(port string, k key) int {
 	}
 	n := 0
 	for other, p := range at {
-		if other != k && p == port {
+		if other != k && p == c.Port && other.v6 == c.V6 {
 			n++
 		}
 	}
 	for _, l := range m.declined {
-		if l.Port == port {
+		if l.Port == c.Port && l.V6 == c.V6 {
 			n++
 		}
 	}
@@ -127,7 +127,7 @@ func (m *tables) propose(r *rapid.T) {
 	addr, err := m.Propose(c, w)
 	switch {
 	case errors.Is(err, ErrLimit):
-		if n := m.count(c.Port, c.key()); n < w.PerPort {
+		if n := m.count(c, c.key()); n < w.PerPort {
 			r.Fatalf("port %q refused at %d addresses", c.Port, n)
 		}
 	case errors.Is(err, ErrExhausted):
@@ -142,8 +142,8 @@ func (m *tables) propose(r *rapid.T) {
 		r.Fatalf("%v is not to be had", addr)
 	case known && addr != before.Addr && !m.others(c, before.Addr):
 		r.Fatalf("%v instead of its own %v", addr, before.Addr)
-	case m.counted(c) && m.count(c.Port, key{}) > w.PerPort && m.count(c.Port, c.key()) < w.PerPort:
-		r.Fatalf("port %q has %d addresses", c.Port, m.count(c.Port, key{}))
+	case m.counted(c) && m.count(c, key{}) > w.PerPort && m.count(c, c.key()) < w.PerPort:
+		r.Fatalf("port %q has %d addresses", c.Port, m.count(c, key{}))
 	default:
 		m.offers[c.key()] = offer{addr, c.Port, time.Now().Add(w.Hold)}
 	}

@@ -22,7 +22,7 @@ func (a *allocator) propose(c Client, w Want, now time.Time) (netip.Addr, error)
 	}
 	g := a.guests[c.key()]
 	counted := g != nil && g.count && g.port == c.Port
-	if w.PerPort > 0 && !counted && a.ports[c.Port] >= w.PerPort {
+	if w.PerPort > 0 && !counted && a.ports[place{c.V6, c.Port}] >= w.PerPort {
 		return netip.Addr{}, ErrLimit
 	}
 	addr, found := a.choose(c, w)

@@ -41,7 +41,7 @@ type strict struct {
 
 // ask is how often and how long a question waits for its answer.
 const (
-	askTimes = 5
+	askTimes = 20
 	askPause = time.Second
 )
 
