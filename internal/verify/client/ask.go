@@ -70,7 +70,8 @@ func plainly(err error) error {
 	var op *net.OpError
 	var number unix.Errno
 	switch {
-	case errors.As(err, &op) && op.Timeout(), errors.Is(err, context.DeadlineExceeded):
+	case errors.As(err, &op) && op.Timeout(), errors.Is(err, context.DeadlineExceeded),
+		errors.Is(err, unix.EHOSTUNREACH): // nobody answers ARP, which the kernel tells after three seconds
 		return errSilent
 	case errors.As(err, &number):
 		return number
