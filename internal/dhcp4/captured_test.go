@@ -1,11 +1,8 @@
 package dhcp4
 
 import (
-	"encoding/hex"
 	"net"
 	"net/netip"
-	"os"
-	"path/filepath"
 	"regexp"
 	"strings"
 	"testing"
@@ -14,6 +11,7 @@ import (
 
 	"github.com/insomniacslk/dhcp/dhcpv4"
 
+	"kvmnet/internal/captured"
 	"kvmnet/internal/lease"
 	"kvmnet/internal/plan"
 	"kvmnet/internal/socket"
@@ -28,35 +26,23 @@ type capture struct {
 	*dhcpv4.DHCPv4
 }
 
-// fileName is CLIENT-KIND.hex.
-var fileName = regexp.MustCompile(`^(.+?)-(discover(?:-again)?|request-\w+|release|decline|inform)\.hex$`)
+// fileName is CLIENT-KIND.
+var fileName = regexp.MustCompile(`^(.+?)-(discover(?:-again)?|request-\w+|release|decline|inform)$`)
 
-// captured reads testdata/captured, by the name of the file.
-func captured(t testing.TB) map[string]capture {
+// messages reads testdata/captured, by the name of the file.
+func messages(t testing.TB) map[string]capture {
 	t.Helper()
-	files, err := filepath.Glob("testdata/captured/*.hex")
-	if err != nil || len(files) == 0 {
-		t.Fatal("no captures", err)
-	}
 	list := map[string]capture{}
-	for _, file := range files {
-		text, err := os.ReadFile(file)
-		if err != nil {
-			t.Fatal(err)
+	for file, c := range captured.Read(t) {
+		name := fileName.FindStringSubmatch(file)
+		if name == nil {
+			t.Fatalf("%s: is not CLIENT-KIND", file)
 		}
-		name := fileName.FindStringSubmatch(filepath.Base(file))
-		title, digits, _ := strings.Cut(string(text), "\n")
-		_, way, _ := strings.Cut(title, ", from ")
-		from, to, _ := strings.Cut(way, " to ")
-		b, err := hex.DecodeString(strings.Join(strings.Fields(digits), ""))
-		if err != nil || name == nil {
-			t.Fatalf("%s: %v", file, err)
-		}
-		m, err := dhcpv4.FromBytes(b)
+		m, err := dhcpv4.FromBytes(c.Payload)
 		if err != nil {
 			t.Fatalf("%s: %v", file, err)
 		}
-		list[name[1]+"-"+name[2]] = capture{name[1], name[2], netip.MustParseAddr(from), netip.MustParseAddr(to), b, m}
+		list[file] = capture{name[1], name[2], c.From, c.To, c.Payload, m}
 	}
 	return list
 }
@@ -111,7 +97,7 @@ func (c capture) before(all map[string]capture) (capture, bool) {
 
 func TestCapturedMessagesAreAnswered(t *testing.T) {
 	t.Parallel()
-	all := captured(t)
+	all := messages(t)
 	for name, c := range all {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()

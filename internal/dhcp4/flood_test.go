@@ -38,7 +38,7 @@ func TestFloodOfGarbageIsCountedAndNotLogged(t *testing.T) {
 	defer r.close()
 	r.server.o.Log = slog.New(slog.NewTextHandler(&log, &slog.HandlerOptions{Level: slog.LevelDebug}))
 	r.server.Set(captureNet())
-	sound := captured(t)["udhcpc-discover"].payload
+	sound := messages(t)["udhcpc-discover"].payload
 	random := rand.New(rand.NewPCG(1, 2))
 	for i := range flood {
 		r.server.Handle(socket.Packet{MAC: guest(byte(i)), To: netip.AddrPortFrom(everybody, 67), Payload: garbage(random, i, sound)})

@@ -133,7 +133,7 @@ func FuzzHandle(f *testing.F) {
 	for _, b := range recorded(f) {
 		f.Add([]byte{}, b)
 	}
-	all := captured(f)
+	all := messages(f)
 	for _, c := range all {
 		f.Add(all[c.client+"-request-selecting"].payload, c.payload)
 	}

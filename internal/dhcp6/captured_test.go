@@ -2,10 +2,7 @@ package dhcp6
 
 import (
 	"bytes"
-	"encoding/hex"
 	"net/netip"
-	"os"
-	"path/filepath"
 	"regexp"
 	"strings"
 	"testing"
@@ -13,6 +10,7 @@ import (
 	"github.com/insomniacslk/dhcp/dhcpv6"
 	"github.com/insomniacslk/dhcp/iana"
 
+	"kvmnet/internal/captured"
 	"kvmnet/internal/lease"
 	"kvmnet/internal/plan"
 	"kvmnet/internal/socket"
@@ -27,31 +25,19 @@ type capture struct {
 	*dhcpv6.Message
 }
 
-// fileName is CLIENT-KIND.hex.
-var fileName = regexp.MustCompile(`^(.+?)-((?:relayed-)?(?:solicit|request|confirm|renew|rebind|release|decline|information-request))\.hex$`)
+// fileName is CLIENT-KIND.
+var fileName = regexp.MustCompile(`^(.+?)-((?:relayed-)?(?:solicit|request|confirm|renew|rebind|release|decline|information-request))$`)
 
-// captured reads testdata/captured, by the name of the file.
-func captured(t testing.TB) map[string]capture {
+// messages reads testdata/captured, by the name of the file.
+func messages(t testing.TB) map[string]capture {
 	t.Helper()
-	files, err := filepath.Glob("testdata/captured/*.hex")
-	if err != nil || len(files) == 0 {
-		t.Fatal("no captures", err)
-	}
 	list := map[string]capture{}
-	for _, file := range files {
-		text, err := os.ReadFile(file)
-		if err != nil {
-			t.Fatal(err)
+	for file, c := range captured.Read(t) {
+		name := fileName.FindStringSubmatch(file)
+		if name == nil {
+			t.Fatalf("%s: is not CLIENT-KIND", file)
 		}
-		name := fileName.FindStringSubmatch(filepath.Base(file))
-		title, digits, _ := strings.Cut(string(text), "\n")
-		_, way, _ := strings.Cut(title, ", from ")
-		from, to, _ := strings.Cut(way, " to ")
-		b, err := hex.DecodeString(strings.Join(strings.Fields(digits), ""))
-		if err != nil || name == nil {
-			t.Fatalf("%s: %v", file, err)
-		}
-		list[name[1]+"-"+name[2]] = capture{name[1], name[2], netip.MustParseAddr(from), netip.MustParseAddr(to), b, innermost(t, b)}
+		list[file] = capture{name[1], name[2], c.From, c.To, c.Payload, innermost(t, c.Payload)}
 	}
 	return list
 }
@@ -102,7 +88,7 @@ func (r *rig) hear(c capture) *dhcpv6.Message {
 
 func TestCapturedMessagesAreAnswered(t *testing.T) {
 	t.Parallel()
-	all := captured(t)
+	all := messages(t)
 	for name, c := range all {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()

@@ -41,7 +41,7 @@ func TestFloodOfGarbageIsCountedAndNotLogged(t *testing.T) {
 	var log bytes.Buffer
 	r := newRig(t, captureNet())
 	r.log = slog.New(slog.NewTextHandler(&log, &slog.HandlerOptions{Level: slog.LevelDebug}))
-	sound := captured(t)["dhclient-solicit"].payload
+	sound := messages(t)["dhclient-solicit"].payload
 	random := rand.New(rand.NewPCG(1, 2))
 	for i := range flood {
 		r.Handle(socket.Packet{MAC: spec.MAC{2, 0, 0, 0, byte(i >> 8), byte(i)}, From: netip.AddrPortFrom(addr("fe80::99"), clientPort),

@@ -89,7 +89,7 @@ func FuzzHandle(f *testing.F) {
 		f.Add([]byte{}, b, true)
 		f.Add([]byte{}, b, false)
 	}
-	all := captured(f)
+	all := messages(f)
 	for _, c := range all {
 		f.Add(addressed(all[c.client+"-request"]), addressed(c), true)
 	}

@@ -1,38 +1,12 @@
 package dns
 
 import (
-	"encoding/hex"
-	"os"
-	"path/filepath"
-	"strings"
 	"testing"
 
 	"github.com/miekg/dns"
-)
 
-// captured reads testdata/captured, queries of real programs, by the name of the
-// file; see README.md there.
-func captured(t testing.TB) map[string][]byte {
-	t.Helper()
-	files, err := filepath.Glob("testdata/captured/*.hex")
-	if err != nil || len(files) == 0 {
-		t.Fatal("no captures", err)
-	}
-	list := map[string][]byte{}
-	for _, file := range files {
-		text, err := os.ReadFile(file)
-		if err != nil {
-			t.Fatal(err)
-		}
-		_, digits, _ := strings.Cut(string(text), "\n") // the first line says whose it is
-		b, err := hex.DecodeString(strings.Join(strings.Fields(digits), ""))
-		if err != nil {
-			t.Fatalf("%s: %v", file, err)
-		}
-		list[strings.TrimSuffix(filepath.Base(file), ".hex")] = b
-	}
-	return list
-}
+	"kvmnet/internal/captured"
+)
 
 // TestCapturedQueriesAreAnswered: what the zone knows is told. Nobody is asked
 // here about what it does not know.
@@ -43,7 +17,8 @@ func TestCapturedQueriesAreAnswered(t *testing.T) {
 	c.Reverse = append(c.Reverse, prefix("10.9.0.0/24"), prefix("fd09::/64"))
 	s := offline(t, c, Options{Names: labNames()})
 	codes := map[string]int{"dig-chaos-query-txt": dns.RcodeRefused, "dig-root-query-ns": dns.RcodeServerFailure, "delv-query-ds": dns.RcodeNameError}
-	for name, b := range captured(t) {
+	for name, c := range captured.Read(t) {
+		b := c.Payload
 		var m dns.Msg
 		if err := m.Unpack(s.ask(b, guest, false)); err != nil {
 			t.Errorf("%s: %v", name, err)

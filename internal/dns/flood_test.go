@@ -9,6 +9,7 @@ import (
 	"sync"
 	"testing"
 
+	"kvmnet/internal/captured"
 	"kvmnet/internal/nstest"
 )
 
@@ -28,7 +29,7 @@ func TestFloodOfGarbageIsCountedAndNotLogged(t *testing.T) {
 		return err
 	}))
 	defer conn.Close()
-	sound := captured(t)["dig-query-a"]
+	sound := captured.Read(t)["dig-query-a"].Payload
 	for i := range flood {
 		_, err := conn.Write(garbage(i, sound))
 		must(t, err)

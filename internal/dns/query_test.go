@@ -7,6 +7,8 @@ import (
 	"testing"
 
 	"github.com/miekg/dns"
+
+	"kvmnet/internal/captured"
 )
 
 // raw joins a header with the given flags and counts and a body in hex.
@@ -109,8 +111,8 @@ func FuzzQuery(f *testing.F) {
 			}
 		}
 	}
-	for _, b := range captured(f) {
-		f.Add(b)
+	for _, c := range captured.Read(f) {
+		f.Add(c.Payload)
 	}
 	f.Add(raw("0100", opt, vm1A+"00 0029 1000 00000000 000c 000a0008 0102030405060708"))
 	f.Add(raw("0100", "0001000000000002", vm1A+"c00c 0001 0001 00000000 0004 01020304 00 0029 1000 00018000 0000"))

@@ -57,6 +57,7 @@ var rooms = map[string][]string{
 	"internal/verify/client": {"testhost", "spec", "netns"},
 	"internal/lab":           {"verify/client", "testhost", "qemuguest", "api", "spec", "specfile", "netns", "examples"},
 	"internal/nstest":        {"netns", "spec", "testhost"},                        // imports testing: only tests import it
+	"internal/captured":      {},                                                   // the same
 	"internal/peers":         {"netns", "spec", "testhost", "qemuguest", "nstest"}, // the same
 
 	// Wiring. The daemon may import every room but cli and lab.

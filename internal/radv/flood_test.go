@@ -7,6 +7,7 @@ import (
 	"net/netip"
 	"testing"
 
+	"kvmnet/internal/captured"
 	"kvmnet/internal/socket"
 )
 
@@ -38,10 +39,10 @@ func TestFloodOfGarbageIsCountedAndNotLogged(t *testing.T) {
 	defer s.Close()
 	s.Set(sample(), bridge, linkLocal)
 	w.take()
-	c := captured(t)["linux-solicitation.hex"]
+	c := captured.Read(t)["linux-solicitation"]
 	random := rand.New(rand.NewPCG(1, 2))
 	for i := range flood {
-		s.Solicit(socket.Packet{MAC: guestMAC, From: netip.AddrPortFrom(c.from, 0), To: netip.AddrPortFrom(c.to, 0), HopLimit: 255, Payload: garbage(random, i, c.payload)})
+		s.Solicit(socket.Packet{MAC: guestMAC, From: netip.AddrPortFrom(c.From, 0), To: netip.AddrPortFrom(c.To, 0), HopLimit: 255, Payload: garbage(random, i, c.Payload)})
 	}
 	if n := s.Counters(); n.Discarded != flood || n.Unicast != 0 {
 		t.Errorf("counted %+v", n)

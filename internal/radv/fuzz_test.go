@@ -10,6 +10,7 @@ import (
 
 	"github.com/mdlayher/ndp"
 
+	"kvmnet/internal/captured"
 	"kvmnet/internal/socket"
 )
 
@@ -51,8 +52,8 @@ func FuzzSolicit(f *testing.F) {
 		f.Add(b, guest.AsSlice())
 		f.Add(b, netip.IPv6Unspecified().AsSlice())
 	}
-	for _, c := range captured(f) {
-		f.Add(c.payload, c.from.AsSlice())
+	for _, c := range captured.Read(f) {
+		f.Add(c.Payload, c.From.AsSlice())
 	}
 	f.Fuzz(func(t *testing.T, b, source []byte) {
 		from, _ := netip.AddrFromSlice(source)
