@@ -37,14 +37,7 @@ func TestGolden(t *testing.T) {
 }
 
 func golden(t *testing.T, file string) {
-	ar, err := txtar.ParseFile(file)
-	if err != nil {
-		t.Fatal(err)
-	}
-	in := map[string]string{}
-	for _, f := range ar.Files {
-		in[f.Name] = string(f.Data)
-	}
+	ar, in := readCase(t, file)
 	m := newMachine()
 	if err := m.observe(in["have"]); err != nil {
 		t.Fatalf("have: %v", err)
@@ -65,6 +58,20 @@ func golden(t *testing.T, file string) {
 	if err := m.converge(s, nil); err != nil {
 		t.Error(err)
 	}
+}
+
+// readCase reads the sections of a case.
+func readCase(t *testing.T, file string) (ar *txtar.Archive, in map[string]string) {
+	t.Helper()
+	ar, err := txtar.ParseFile(file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	in = map[string]string{}
+	for _, f := range ar.Files {
+		in[f.Name] = string(f.Data)
+	}
+	return ar, in
 }
 
 // results are the sections that a case states.

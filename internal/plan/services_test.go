@@ -33,14 +33,7 @@ func TestGoldenServices(t *testing.T) {
 }
 
 func goldenServices(t *testing.T, file string) {
-	ar, err := txtar.ParseFile(file)
-	if err != nil {
-		t.Fatal(err)
-	}
-	in := map[string]string{}
-	for _, f := range ar.Files {
-		in[f.Name] = string(f.Data)
-	}
+	ar, in := readCase(t, file)
 	m := newMachine()
 	if err := m.observe(in["have"]); err != nil {
 		t.Fatalf("have: %v", err)
