@@ -20,6 +20,7 @@ const (
 	ownHostBridge
 	enslaved
 	guestEnd
+	routerLink // the host's end of a link to a router
 )
 
 // interfaces reports interface names used twice, and names that refer to an
@@ -33,9 +34,34 @@ func (c *checker) interfaces() {
 		path := Field("networks", name)
 		switch {
 		case n.Mode == Bridge:
-			c.bridgeReference(Field(Field(path, "bridge"), "name"), n.Bridge.Name, claims)
+			c.bridgeReference(Field(Field(path, "bridge"), "name"), n.Bridge.Name, "name a bridge of the host", claims)
 		case n.Uplink != "":
 			c.uplinkReference(Field(path, "uplink"), n, claims)
+		}
+	}
+	for name, r := range sorted(c.spec.Routers) {
+		r.eachWay(Field("routers", name), func(path, _ string, u *Uplink) {
+			if n := c.spec.Networks[u.Bridge]; n != nil && n.Mode.Managed() && c.spec.Bridges[u.Bridge] == nil && n.Bridge.Name != u.Bridge {
+				c.add(Field(path, "bridge"), "write network: "+u.Bridge, "%q is a network of kvmnet", u.Bridge)
+			}
+			c.bridgeReference(Field(path, "bridge"), u.Bridge, "write network: and its name", claims)
+			c.nicReference(Field(path, "nic"), u.NIC, claims)
+		})
+	}
+}
+
+// nicReference checks the NIC that an uplink of a router shares.
+func (c *checker) nicReference(path, name string, claims map[string][]claim) {
+	for _, other := range claims[name] {
+		switch other.role {
+		case enslaved:
+			c.add(path, "write bridge: and that bridge", "%q is a port of %s, it cannot be shared", name, other.who)
+		case managedBridge:
+			c.add(path, "write network: and its name", "%q is the bridge of %s, which has its own mode", name, other.who)
+		case ownHostBridge:
+			c.add(path, "write bridge: "+name, "%q is a bridge of the host", name)
+		default:
+			c.add(path, "name a NIC of the host", "%q is an interface of %s", name, other.who)
 		}
 	}
 }
@@ -47,6 +73,21 @@ func (c *checker) clash(claims []claim, thing string) {
 			c.add(mine.path, "", "%s is also used by %s", thing, claims[(i+1)%len(claims)].who)
 		}
 	}
+}
+
+// plugs are the pairs by which a router is plugged in, by the names of their
+// inner ends, with the paths of what they are for.
+func (r *Router) plugs(path string) map[string]string {
+	plugs := map[string]string{}
+	for k, name := range r.InterfaceNames() {
+		plugs[name] = Field(Index(Field(path, "interfaces"), k), "name")
+	}
+	r.eachWay(path, func(path, name string, u *Uplink) {
+		if u.NIC == "" {
+			plugs[name] = path
+		}
+	})
+	return plugs
 }
 
 func (c *checker) interfaceClaims() map[string][]claim {
@@ -70,6 +111,13 @@ func (c *checker) interfaceClaims() map[string][]claim {
 			}
 		}
 	}
+	for name, r := range sorted(c.spec.Routers) {
+		path, who := Field("routers", name), fmt.Sprintf("router %q", name)
+		plugs := r.plugs(path)
+		for _, inside := range slices.Sorted(maps.Keys(plugs)) {
+			add(HostEnd(name, inside), plugs[inside], who, routerLink)
+		}
+	}
 	for name, p := range sorted(c.spec.Ports) {
 		path, who := Field("ports", name), fmt.Sprintf("port %q", name)
 		add(p.Interface, Field(path, "interface"), who, guestEnd)
@@ -78,15 +126,16 @@ func (c *checker) interfaceClaims() map[string][]claim {
 	return claims
 }
 
-// bridgeReference checks the bridge that a network of mode bridge names.
-func (c *checker) bridgeReference(path, name string, claims map[string][]claim) {
+// bridgeReference checks the bridge that a network of mode bridge, or an uplink of
+// a router, names. The hint is for one that is a network's.
+func (c *checker) bridgeReference(path, name, hint string, claims map[string][]claim) {
 	for _, other := range claims[name] {
 		switch other.role {
 		case managedBridge:
-			c.add(path, "name a bridge of the host", "%q is the bridge of %s, which has its own mode", name, other.who)
+			c.add(path, hint, "%q is the bridge of %s, which has its own mode", name, other.who)
 		case enslaved:
 			c.add(path, "name that bridge", "%q is a port of %s", name, other.who)
-		case guestEnd:
+		case guestEnd, routerLink:
 			c.add(path, "name a bridge of the host", "%q is an interface of %s", name, other.who)
 		}
 	}
@@ -102,45 +151,8 @@ func (c *checker) uplinkReference(path string, n *Network, claims map[string][]c
 		switch other.role {
 		case enslaved:
 			c.add(path, "name that bridge", "%q is a port of %s, packets leave by the bridge", n.Uplink, other.who)
-		case guestEnd:
+		case guestEnd, routerLink:
 			c.add(path, "name an interface of the host", "%q is an interface of %s", n.Uplink, other.who)
 		}
-	}
-}
-
-// macs reports addresses that two interfaces have, or that a reservation and a
-// bridge have. A port and a reservation of one guest share theirs.
-func (c *checker) macs() {
-	claims := map[MAC][]claim{}
-	bridges := map[MAC]string{}
-	add := func(mac MAC, path, who string, bridge bool) {
-		if mac.IsZero() {
-			return
-		}
-		claims[mac] = append(claims[mac], claim{path: path, who: who})
-		if bridge {
-			bridges[mac] = who
-		}
-	}
-	for name, n := range sorted(c.spec.Networks) {
-		if n.Mode.Managed() {
-			add(n.Bridge.MAC, Field(Field(Field("networks", name), "bridge"), "mac"), fmt.Sprintf("network %q", name), true)
-		}
-	}
-	for name, b := range sorted(c.spec.Bridges) {
-		add(b.MAC, Field(Field("bridges", name), "mac"), fmt.Sprintf("bridge %q", name), true)
-	}
-	for name, p := range sorted(c.spec.Ports) {
-		add(p.MAC, Field(Field("ports", name), "mac"), fmt.Sprintf("port %q", name), false)
-	}
-	for mac, list := range claims {
-		c.clash(list, fmt.Sprintf("the MAC %s", mac))
-	}
-	for name, n := range sorted(c.spec.Networks) {
-		n.eachReservation(Field("networks", name), func(path, _ string, _ Subnet, r Reservation) {
-			if who, ok := bridges[r.MAC]; ok {
-				c.add(Field(path, "mac"), "", "%s is the MAC of the bridge of %s", r.MAC, who)
-			}
-		})
 	}
 }

@@ -6,15 +6,41 @@ import (
 )
 
 // Default fills in what follows from the Spec alone: the names of managed
-// bridges, and type, interface, peer and MAC of ports. (The MAC of a bridge must
-// differ from host to host, so it takes facts.) Values that are
-// set stay, so a second call changes nothing. A generated value depends on the
-// object's own name only, unless that value is taken by another object of this
-// Spec; whoever wants generated values to outlive later additions stores the
-// Spec after Default.
+// bridges, type, interface, peer and MAC of ports, names and egress of routers'
+// interfaces, the protocol of forwards and the priority of policies. (The MACs of
+// bridges and routers must differ from host to host, so they take facts.) Values
+// that are set stay, so a second call changes nothing. A generated value depends
+// on the object itself only, unless that value is taken by another object of this
+// Spec; whoever wants generated values to outlive later additions stores the Spec
+// after Default.
 func (s *Spec) Default() {
 	s.defaultNames()
 	s.defaultMACs()
+	for _, r := range sorted(s.Routers) {
+		r.defaults()
+	}
+	for _, f := range sorted(s.Forwards) {
+		if f.Protocol == "" && !f.Floating.IsValid() {
+			f.Protocol = TCP
+		}
+	}
+	for _, p := range sorted(s.Policies) {
+		if p.Priority == 0 {
+			p.Priority = DefaultPriority
+		}
+	}
+}
+
+// defaults names the interfaces of a router, in their order, and says how they
+// leave.
+func (r *Router) defaults() {
+	for k, name := range r.InterfaceNames() {
+		i := &r.Interfaces[k]
+		i.Name = name
+		if i.Egress == "" {
+			i.Egress = EgressNone
+		}
+	}
 }
 
 func (s *Spec) defaultNames() {
@@ -58,10 +84,30 @@ func (s *Spec) defaultMACs() {
 			taken[p.MAC] = true
 		}
 	}
+	for _, r := range sorted(s.Routers) {
+		r.takeMACs(taken)
+	}
 	for name, p := range sorted(s.Ports) {
 		if p.MAC.IsZero() {
 			p.MAC = freeMAC("port/"+name, taken)
 			taken[p.MAC] = true
+		}
+	}
+}
+
+// takeMACs marks the addresses that a router's interfaces and its guests have.
+func (r *Router) takeMACs(taken map[MAC]bool) {
+	for _, u := range r.Ways() {
+		taken[u.MAC] = true
+	}
+	for k := range r.Interfaces {
+		taken[r.Interfaces[k].MAC] = true
+		for _, s := range r.Interfaces[k].Gateways() {
+			if s.DHCP != nil {
+				for _, host := range s.DHCP.Hosts {
+					taken[host.MAC] = true
+				}
+			}
 		}
 	}
 }

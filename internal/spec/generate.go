@@ -36,6 +36,20 @@ func (n *naming) takeSet(s *Spec) {
 		n.taken[port.Interface] = true
 		n.taken[port.Peer] = true
 	}
+	for name, router := range sorted(s.Routers) {
+		n.takeRouter(name, router)
+	}
+}
+
+// takeRouter reserves what a router has, or names, in the host's namespace.
+func (n *naming) takeRouter(name string, r *Router) {
+	for _, inside := range r.InterfaceNames() {
+		n.taken[HostEnd(name, inside)] = true
+	}
+	for inside, u := range r.Ways() {
+		n.taken[HostEnd(name, inside)] = true
+		n.taken[u.Bridge], n.taken[u.NIC] = true, true
+	}
 }
 
 func (n *naming) want(field *string, natural, seed string) {

@@ -1,14 +1,24 @@
 package spec
 
+import "slices"
+
 // Merge returns a Spec with the objects of both; where both have an object of
 // one kind and name, other's stands. Neither is changed, now or by a Default of
-// the result; lists and maps inside the objects are shared.
+// the result; other lists and maps inside the objects are shared.
 func (s *Spec) Merge(other *Spec) *Spec {
-	return &Spec{
+	m := &Spec{
 		Networks: union(s.Networks, other.Networks),
 		Bridges:  union(s.Bridges, other.Bridges),
 		Ports:    union(s.Ports, other.Ports),
+		Routers:  union(s.Routers, other.Routers),
+		Forwards: union(s.Forwards, other.Forwards),
+		Policies: union(s.Policies, other.Policies),
+		Sets:     union(s.Sets, other.Sets),
 	}
+	for _, r := range sorted(m.Routers) {
+		r.Interfaces = slices.Clone(r.Interfaces) // Default names them
+	}
+	return m
 }
 
 func union[T any](a, b map[string]*T) map[string]*T {
@@ -29,4 +39,6 @@ func union[T any](a, b map[string]*T) map[string]*T {
 }
 
 // Empty reports whether there is no object at all.
-func (s *Spec) Empty() bool { return len(s.Networks)+len(s.Bridges)+len(s.Ports) == 0 }
+func (s *Spec) Empty() bool {
+	return len(s.Networks)+len(s.Bridges)+len(s.Ports)+len(s.Routers)+len(s.Forwards)+len(s.Policies)+len(s.Sets) == 0
+}

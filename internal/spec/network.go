@@ -21,15 +21,20 @@ func (c *checker) network(path, name string, n *Network) {
 	if n.Bridge.Name != "" {
 		c.addError(Field(Field(path, "bridge"), "name"), "remove it to have one made", CheckInterfaceName(n.Bridge.Name))
 	}
-	c.bridgeSettings(Field(path, "bridge"), n.Bridge.MAC, n.Bridge.MTU, n.Bridge.STP, n.Bridge.ForwardDelay, n.hasIPv6())
 	c.leaving(path, n)
+	c.company(path, name, n)
 	if !c.few(Field(path, "subnets"), len(n.Subnets), maxSubnets) {
 		return
 	}
 	c.subnets(Field(path, "subnets"), n.Subnets)
 	c.routes(Field(path, "routes"), n)
+	for i, s := range n.Subnets {
+		c.slaac(Field(Index(Field(path, "subnets"), i), "slaac"), s, n.advertised())
+	}
+	n = c.whole(name, n)
+	c.bridgeSettings(Field(path, "bridge"), n.Bridge.MAC, n.Bridge.MTU, n.Bridge.STP, n.Bridge.ForwardDelay, n.hasIPv6())
 	c.networkDHCP(Field(path, "dhcp"), n)
-	c.advertisements(path, n)
+	c.advertisements(Field(path, "ra"), n)
 	c.dns(Field(path, "dns"), n)
 }
 
@@ -93,6 +98,9 @@ func (c *checker) onHostBridge(path string, n *Network) {
 	refuse(Field(path, "dhcp"), n.DHCP != nil)
 	refuse(Field(path, "ra"), n.RA != nil)
 	refuse(Field(path, "dns"), n.DNS != nil)
+	refuse(Field(path, "policy"), n.Policy != "")
+	refuse(Field(path, "peers"), len(n.Peers) > 0)
+	refuse(Field(path, "connections"), n.Connections != 0)
 }
 
 // leaving checks what has to do with the way out of a network.

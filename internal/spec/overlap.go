@@ -85,7 +85,8 @@ func (g *holders) report(c *checker, h held, done map[string]bool) {
 // overlap reports on a's side, once for each value.
 func (c *checker) overlap(a, b held, done map[string]bool) {
 	if a.owner == b.owner {
-		b.who = "the same network"
+		kind, _ := Problem{Path: a.owner}.Object()
+		b.who = "the same " + Singular(kind)
 	}
 	if !done[a.path] {
 		done[a.path] = true
@@ -103,6 +104,14 @@ func (c *checker) heldBySubnets() []held {
 				list = append(list, held{s.Address, path, owner, fmt.Sprintf("network %q", name)})
 			}
 		}
+	}
+	for name, r := range sorted(c.spec.Routers) {
+		owner := Field("routers", name)
+		r.eachWay(owner, func(path, _ string, u *Uplink) {
+			for _, p := range u.hostAddresses() {
+				list = append(list, held{p, Field(path, "gateway"), owner, fmt.Sprintf("router %q", name)})
+			}
+		})
 	}
 	return list
 }

@@ -18,7 +18,7 @@ func (c *checker) port(path, name string, p *Port) {
 	if p.MAC.IsMulticast() {
 		c.add(Field(path, "mac"), "clear the lowest bit of the first byte", "%s is a multicast address, no guest can have it", p.MAC)
 	}
-	n := c.portNetwork(Field(path, "network"), p.Network)
+	n := c.whole(p.Network, c.portNetwork(Field(path, "network"), p.Network))
 	if !c.few(Field(path, "addresses"), len(p.Addresses), maxAddresses) {
 		return
 	}
@@ -58,23 +58,24 @@ func (c *checker) portType(path string, p *Port) {
 // portNetwork returns the network of a port, nil when there is none to check
 // against.
 func (c *checker) portNetwork(path, name string) *Network {
-	n := c.spec.Networks[name]
-	switch {
-	case name == "":
+	if name == "" {
 		c.add(path, "", "the network is missing")
-	case n == nil && !mapHas(c.spec.Networks, name):
-		hint := ""
-		if near := Nearest(name, slices.Sorted(maps.Keys(c.spec.Networks))); near != "" {
-			hint = "did you mean " + near + "?"
-		}
-		c.add(path, hint, "there is no network %q", name)
+		return nil
 	}
-	return n
+	return known(c, path, "network", name, c.spec.Networks)
 }
 
-func mapHas[T any](m map[string]T, key string) bool {
-	_, ok := m[key]
-	return ok
+// known returns the object that another one names, nil when it is not there.
+func known[T any](c *checker, path, what, name string, objects map[string]*T) *T {
+	if object, ok := objects[name]; ok {
+		return object
+	}
+	hint := ""
+	if near := Nearest(name, slices.Sorted(maps.Keys(objects))); near != "" {
+		hint = "did you mean " + near + "?"
+	}
+	c.refer(path, hint, "there is no %s %q", what, name)
+	return nil
 }
 
 // portAddress checks a guest's fixed address. Where the network has no subnets
@@ -114,12 +115,10 @@ func (c *checker) guestAddresses() {
 			}
 		}
 	}
-	for name, n := range sorted(c.spec.Networks) {
-		n.eachReservation(Field("networks", name), func(path, host string, s Subnet, r Reservation) {
-			c.reservedFor(Field(path, "ip"), host, r, users[guest{name, r.IP}])
-			c.reservedElsewhere(Field(path, "ip"), name, host, s, r, byMAC)
-		})
-	}
+	c.eachReservation(func(network, path, host string, s Subnet, r Reservation) {
+		c.reservedFor(Field(path, "ip"), host, r, users[guest{network, r.IP}])
+		c.reservedElsewhere(Field(path, "ip"), network, host, s, r, byMAC)
+	})
 }
 
 // reservedFor reports an address that is reserved for one and is another port's.
@@ -151,16 +150,6 @@ func (c *checker) reservedElsewhere(path, network, host string, s Subnet, r Rese
 // reserved one is not among them.
 func (p *Port) contradicts(subnet netip.Prefix, ip netip.Addr) bool {
 	return !slices.Contains(p.Addresses, ip) && slices.ContainsFunc(p.Addresses, subnet.Contains)
-}
-
-// eachReservation calls f for every reservation with its path and name.
-func (n *Network) eachReservation(path string, f func(path, host string, s Subnet, r Reservation)) {
-	for at, s := range n.servedSubnets(path) {
-		hosts := Field(Field(at, "dhcp"), "hosts")
-		for _, name := range slices.Sorted(maps.Keys(s.DHCP.Hosts)) {
-			f(Field(hosts, name), name, s, s.DHCP.Hosts[name])
-		}
-	}
 }
 
 // servedSubnets yields the subnets with DHCP, those behind routes too, with their

@@ -9,11 +9,13 @@ import (
 
 // Problem is one broken rule. Path names the value at fault, or, when a value
 // is missing, the value that should be there. Message tells what is wrong
-// without repeating the path; Hint, which may be empty, is the way out.
+// without repeating the path; Hint, which may be empty, is the way out. A problem
+// that Refers would be none if another object was there, or was another.
 type Problem struct {
 	Path    string `json:"path"`
 	Message string `json:"message"`
 	Hint    string `json:"hint,omitempty"`
+	Refers  bool   `json:"-"`
 }
 
 // String prints the problem on one line.
@@ -28,7 +30,7 @@ func (p Problem) String() string {
 	return s
 }
 
-// Object returns the kind (networks, bridges, ports) and the name of the object
+// Object returns the kind (one of Kinds) and the name of the object
 // the problem is in; the name is "" for a problem above all objects.
 func (p Problem) Object() (kind, name string) {
 	segments := Split(p.Path)
@@ -44,11 +46,18 @@ func (p Problem) Object() (kind, name string) {
 // checker collects problems while the rules walk a Spec.
 type checker struct {
 	spec     *Spec
+	ends     map[string][]routerEnd // of routers on networks, by network
+	holders  Holders
 	problems []Problem
 }
 
 func (c *checker) add(path, hint, format string, args ...any) {
-	c.problems = append(c.problems, Problem{path, fmt.Sprintf(format, args...), hint})
+	c.problems = append(c.problems, Problem{Path: path, Message: fmt.Sprintf(format, args...), Hint: hint})
+}
+
+// refer reports a problem that another object would solve.
+func (c *checker) refer(path, hint, format string, args ...any) {
+	c.problems = append(c.problems, Problem{Path: path, Message: fmt.Sprintf(format, args...), Hint: hint, Refers: true})
 }
 
 // addError reports an error as a problem, with its own hint if it has one, and

@@ -13,18 +13,17 @@ const (
 
 var preferences = []string{"low", "medium", "high"}
 
-// advertisements checks the router advertisements of a network, and what subnets
-// say of addresses that guests make themselves. The path is the network's.
+// advertised reports whether the network's prefixes are advertised.
+func (n *Network) advertised() bool { return n.RA == nil || Truth(n.RA.Enabled) }
+
+// advertisements checks the router advertisements of a network with all its
+// subnets.
 func (c *checker) advertisements(path string, n *Network) {
-	for i, s := range n.Subnets {
-		c.slaac(Field(Index(Field(path, "subnets"), i), "slaac"), s, n.RA == nil || Truth(n.RA.Enabled))
-	}
 	if n.RA == nil {
 		return
 	}
-	path = Field(path, "ra")
 	if Truth(n.RA.Enabled) && !n.hasIPv6() {
-		c.add(path, "add an IPv6 subnet, or remove it", "the network has no IPv6 subnet to advertise")
+		c.refer(path, "add an IPv6 subnet, or remove it", "the network has no IPv6 subnet to advertise")
 	}
 	c.raTimes(path, n.RA)
 	c.preference(Field(path, "preference"), n.RA.Preference)

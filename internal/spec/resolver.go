@@ -1,10 +1,8 @@
 package spec
 
 import (
-	"encoding/json"
 	"fmt"
 	"net/netip"
-	"strings"
 )
 
 // Resolver is a DNS server that is asked, written as an address, or with its port
@@ -50,33 +48,25 @@ func (r *Resolver) UnmarshalText(b []byte) error {
 // them, "10.0.0.5, fd00::5", or as a list.
 type Addresses string
 
-// List returns the addresses; it is an error when one cannot be read.
+// List returns the addresses; it is an error when one cannot be read, or when
+// there is none.
 func (a Addresses) List() ([]netip.Addr, error) {
 	var list []netip.Addr
-	for word := range strings.SplitSeq(string(a), ",") {
-		addr, err := netip.ParseAddr(strings.TrimSpace(word))
+	for _, word := range words(string(a)) {
+		addr, err := netip.ParseAddr(word)
 		if err != nil {
-			return nil, fmt.Errorf("%q is not an address", strings.TrimSpace(word))
+			return nil, fmt.Errorf("%q is not an address", word)
 		}
 		list = append(list, addr)
+	}
+	if len(list) == 0 {
+		return nil, fmt.Errorf("%q is not an address", string(a))
 	}
 	return list, nil
 }
 
 // UnmarshalList takes the addresses from a list.
-func (a *Addresses) UnmarshalList(words []string) error {
-	*a = Addresses(strings.Join(words, ", "))
-	return nil
-}
+func (a *Addresses) UnmarshalList(list []string) error { *a = Addresses(join(list)); return nil }
 
 // UnmarshalJSON takes text, and a list as well.
-func (a *Addresses) UnmarshalJSON(b []byte) error {
-	var words []string
-	if json.Unmarshal(b, &words) == nil {
-		return a.UnmarshalList(words)
-	}
-	var text string
-	err := json.Unmarshal(b, &text)
-	*a = Addresses(text)
-	return err
-}
+func (a *Addresses) UnmarshalJSON(b []byte) error { return readWords(b, (*string)(a)) }

@@ -7,6 +7,10 @@ type Spec struct {
 	Networks map[string]*Network    `yaml:"networks,omitempty" json:"networks,omitempty"`
 	Bridges  map[string]*HostBridge `yaml:"bridges,omitempty" json:"bridges,omitempty"`
 	Ports    map[string]*Port       `yaml:"ports,omitempty" json:"ports,omitempty"`
+	Routers  map[string]*Router     `yaml:"routers,omitempty" json:"routers,omitempty"`
+	Forwards map[string]*Forward    `yaml:"forwards,omitempty" json:"forwards,omitempty"`
+	Policies map[string]*Policy     `yaml:"policies,omitempty" json:"policies,omitempty"`
+	Sets     map[string]*AddressSet `yaml:"sets,omitempty" json:"sets,omitempty"`
 }
 
 // Mode says what the guests of a network can reach. The names are libvirt's.
@@ -40,15 +44,18 @@ type Network struct {
 	UUID        string            `yaml:"uuid,omitempty" json:"uuid,omitempty"` // made by the store when empty
 	Mode        Mode              `yaml:"mode" json:"mode"`
 	Bridge      BridgeSettings    `yaml:"bridge,omitempty" json:"bridge,omitzero"`
-	Uplink      string            `yaml:"uplink,omitempty" json:"uplink,omitempty"`       // nat, route: the only interface guests may leave by; "" = wherever the host routes
-	Subnets     []Subnet          `yaml:"subnets,omitempty" json:"subnets,omitempty"`     // none in bridge mode
-	Routes      []StaticRoute     `yaml:"routes,omitempty" json:"routes,omitempty"`       // host routes to prefixes behind a guest
-	NAT         *NATSettings      `yaml:"nat,omitempty" json:"nat,omitempty"`             // mode nat only
-	DHCP        *NetworkDHCP      `yaml:"dhcp,omitempty" json:"dhcp,omitempty"`           // what holds for the DHCP of all its subnets
-	RA          *RA               `yaml:"ra,omitempty" json:"ra,omitempty"`               // router advertisements; nil = the defaults
-	DNS         *DNS              `yaml:"dns,omitempty" json:"dns,omitempty"`             // nil = the defaults
-	Autostart   *bool             `yaml:"autostart,omitempty" json:"autostart,omitempty"` // nil = true
-	OnDemand    bool              `yaml:"onDemand,omitempty" json:"onDemand,omitempty"`   // runs only while it has a port
+	Uplink      string            `yaml:"uplink,omitempty" json:"uplink,omitempty"`           // nat, route: the only interface guests may leave by; "" = wherever the host routes
+	Subnets     []Subnet          `yaml:"subnets,omitempty" json:"subnets,omitempty"`         // none in bridge mode
+	Routes      []StaticRoute     `yaml:"routes,omitempty" json:"routes,omitempty"`           // host routes to prefixes behind a guest
+	NAT         *NATSettings      `yaml:"nat,omitempty" json:"nat,omitempty"`                 // mode nat only
+	DHCP        *NetworkDHCP      `yaml:"dhcp,omitempty" json:"dhcp,omitempty"`               // what holds for the DHCP of all its subnets
+	RA          *RA               `yaml:"ra,omitempty" json:"ra,omitempty"`                   // router advertisements; nil = the defaults
+	DNS         *DNS              `yaml:"dns,omitempty" json:"dns,omitempty"`                 // nil = the defaults
+	Policy      Stance            `yaml:"policy,omitempty" json:"policy,omitempty"`           // what becomes of connections that no policy decides; "" = outbound in mode nat, open in mode route, isolated in mode isolated
+	Peers       []string          `yaml:"peers,omitempty" json:"peers,omitempty"`             // networks whose guests and ours reach each other without NAT
+	Connections int               `yaml:"connections,omitempty" json:"connections,omitempty"` // most connections of the guests at a time; 0 = any number
+	Autostart   *bool             `yaml:"autostart,omitempty" json:"autostart,omitempty"`     // nil = true
+	OnDemand    bool              `yaml:"onDemand,omitempty" json:"onDemand,omitempty"`       // runs only while it has a port
 }
 
 // BridgeSettings describes the Linux bridge of a network. In mode bridge only

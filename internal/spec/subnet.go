@@ -28,7 +28,7 @@ func (c *checker) gateway(path string, p netip.Prefix) bool {
 		c.add(path, fmt.Sprintf("use /%d or longer", shortest), "the prefix length %d is too short for one network", p.Bits())
 		return false
 	}
-	hint := "write the address the host shall have, for instance " + netip.PrefixFrom(p.Masked().Addr().Next(), p.Bits()).String()
+	hint := "write the gateway's own address, for instance " + netip.PrefixFrom(p.Masked().Addr().Next(), p.Bits()).String()
 	c.addError(path, hint, checkHostPart(p, p.Addr()))
 	return true
 }

@@ -10,7 +10,7 @@ import (
 // for a Spec before and after Default alike. A clash of two objects is reported
 // on both, so that each side's file can be pointed at.
 func (s *Spec) Validate() []Problem {
-	c := &checker{spec: s}
+	c := &checker{spec: s, ends: s.routerEnds(), holders: s.Holders()}
 	c.nilObjects()
 	for name, n := range sorted(s.Networks) {
 		c.network(Field("networks", name), name, n)
@@ -21,30 +21,50 @@ func (s *Spec) Validate() []Problem {
 	for name, p := range sorted(s.Ports) {
 		c.port(Field("ports", name), name, p)
 	}
+	for name, r := range sorted(s.Routers) {
+		c.router(Field("routers", name), name, r)
+	}
+	for name, f := range sorted(s.Forwards) {
+		c.forward(Field("forwards", name), name, f)
+	}
+	for name, p := range sorted(s.Policies) {
+		c.policy(Field("policies", name), name, p)
+	}
+	for name, set := range sorted(s.Sets) {
+		c.addressSet(Field("sets", name), name, set)
+	}
+	c.together()
+	return c.sorted()
+}
+
+// together checks what objects say of the same things.
+func (c *checker) together() {
 	c.interfaces()
 	c.macs()
 	c.uuids()
 	c.overlaps()
 	c.hostRoutes()
 	c.guestAddresses()
-	return c.sorted()
+	c.segments()
+	c.circles()
+	c.forwards()
 }
 
 // nilObjects reports what a JSON null leaves; the other rules skip it.
 func (c *checker) nilObjects() {
-	for name, n := range c.spec.Networks {
-		if n == nil {
-			c.add(Field("networks", name), "", "the network has no settings")
-		}
-	}
-	for name, b := range c.spec.Bridges {
-		if b == nil {
-			c.add(Field("bridges", name), "", "the bridge has no settings")
-		}
-	}
-	for name, p := range c.spec.Ports {
-		if p == nil {
-			c.add(Field("ports", name), "", "the port has no settings")
+	nils(c, "networks", c.spec.Networks)
+	nils(c, "bridges", c.spec.Bridges)
+	nils(c, "ports", c.spec.Ports)
+	nils(c, "routers", c.spec.Routers)
+	nils(c, "forwards", c.spec.Forwards)
+	nils(c, "policies", c.spec.Policies)
+	nils(c, "sets", c.spec.Sets)
+}
+
+func nils[T any](c *checker, kind string, objects map[string]*T) {
+	for name, object := range objects {
+		if object == nil {
+			c.add(Field(kind, name), "", "the %s has no settings", Singular(kind))
 		}
 	}
 }

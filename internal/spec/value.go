@@ -84,11 +84,28 @@ func (r AddrRange) Contains(a netip.Addr) bool {
 	return a.BitLen() == r.From.BitLen() && !a.Less(r.From) && !r.To.Less(a)
 }
 
-// String prints the range as ParseAddrRange reads it.
-func (r AddrRange) String() string { return r.From.String() + "-" + r.To.String() }
+// IsZero reports whether the range is not set.
+func (r AddrRange) IsZero() bool { return r == AddrRange{} }
 
-// MarshalText implements encoding.TextMarshaler.
-func (r AddrRange) MarshalText() ([]byte, error) { return []byte(r.String()), nil }
+// String prints the range as ParseAddrRange reads it, "" when not set.
+func (r AddrRange) String() string {
+	if r.IsZero() {
+		return ""
+	}
+	return r.From.String() + "-" + r.To.String()
+}
+
+// MarshalText implements encoding.TextMarshaler. A range of one address is written
+// as that address.
+func (r AddrRange) MarshalText() ([]byte, error) { return []byte(shortRange(r)), nil }
+
+// shortRange prints a range of one address as that address.
+func shortRange(r AddrRange) string {
+	if r.From == r.To && !r.IsZero() {
+		return r.From.String()
+	}
+	return r.String()
+}
 
 // UnmarshalText implements encoding.TextUnmarshaler.
 func (r *AddrRange) UnmarshalText(b []byte) error {

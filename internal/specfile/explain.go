@@ -106,7 +106,7 @@ func kindHint(path string, n *yaml.Node, t reflect.Type) string {
 		return "write one text, with commas where several values are meant"
 	case t.Kind() == reflect.Struct && one:
 		fields := fieldsOf(t)
-		for _, name := range []string{"enabled", "name", "address", "ip"} {
+		for _, name := range append(likely[t], "enabled", "name", "address", "ip") {
 			if _, has := fields[name]; has && (name == "enabled") == (n.Tag == "!!bool") {
 				return fmt.Sprintf("write {%s: %s}", name, n.Value)
 			}
@@ -115,23 +115,37 @@ func kindHint(path string, n *yaml.Node, t reflect.Type) string {
 	return ""
 }
 
+// likely are the keys that a word in place of an object is most likely the value of.
+var likely = map[reflect.Type][]string{
+	reflect.TypeFor[spec.Uplink]():     {"bridge"},
+	reflect.TypeFor[spec.Interface]():  {"network"},
+	reflect.TypeFor[spec.AddressSet](): {"addresses"},
+	reflect.TypeFor[spec.Traffic]():    {"protocol"},
+	reflect.TypeFor[spec.Bandwidth]():  {"out"},
+}
+
+var articles = map[reflect.Type]string{
+	reflect.TypeFor[netip.Prefix]():    "an address with a prefix length",
+	reflect.TypeFor[netip.Addr]():      "an IP address",
+	reflect.TypeFor[spec.MAC]():        "an Ethernet address",
+	reflect.TypeFor[spec.AddrRange]():  "an address or an address range",
+	reflect.TypeFor[spec.LeaseRange](): "an address range",
+	reflect.TypeFor[spec.Resolver]():   "the address of a server",
+	reflect.TypeFor[spec.Addresses]():  "an IP address",
+	reflect.TypeFor[spec.Seconds]():    "a duration",
+	reflect.TypeFor[spec.Prefixes]():   "an address with a prefix length",
+	reflect.TypeFor[spec.PortRange]():  "a port or a range of ports",
+	reflect.TypeFor[spec.PortRanges](): "a port, or a list of ports,",
+	reflect.TypeFor[spec.Listen]():     "a port, or an address and a port,",
+	reflect.TypeFor[spec.Target]():     "a guest, or a guest and a port,",
+	reflect.TypeFor[spec.Rate]():       "a rate such as 10mbit",
+	reflect.TypeFor[spec.Parties]():    "the name of a network, or a list of them,",
+}
+
 // article names what a type is written as.
 func article(t reflect.Type) string {
-	switch t {
-	case reflect.TypeFor[netip.Prefix]():
-		return "an address with a prefix length"
-	case reflect.TypeFor[netip.Addr]():
-		return "an IP address"
-	case reflect.TypeFor[spec.MAC]():
-		return "an Ethernet address"
-	case reflect.TypeFor[spec.LeaseRange]():
-		return "an address range"
-	case reflect.TypeFor[spec.Resolver]():
-		return "the address of a server"
-	case reflect.TypeFor[spec.Addresses]():
-		return "an IP address"
-	case reflect.TypeFor[spec.Seconds]():
-		return "a duration"
+	if words, ok := articles[t]; ok {
+		return words
 	}
 	switch t.Kind() {
 	case reflect.Slice:

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"reflect"
 	"slices"
+	"strconv"
 	"strings"
 	"unicode"
 
@@ -36,7 +37,7 @@ func node(v reflect.Value) *yaml.Node {
 		if err != nil {
 			panic(fmt.Sprintf("format a %s: %v", v.Type(), err))
 		}
-		return scalar(string(text), "!!str")
+		return textNode(v, string(text))
 	}
 	switch v.Kind() {
 	case reflect.Pointer:
@@ -48,11 +49,34 @@ func node(v reflect.Value) *yaml.Node {
 	case reflect.Slice:
 		return listNode(v)
 	case reflect.String:
-		return scalar(v.String(), "!!str")
+		return textNode(v, v.String())
 	case reflect.Bool:
 		return scalar(fmt.Sprint(v.Bool()), "!!bool")
 	}
 	return scalar(fmt.Sprint(v.Interface()), "!!int")
+}
+
+// textNode writes a text: one of several words as the list that people write, a
+// port alone as a number.
+func textNode(v reflect.Value, text string) *yaml.Node {
+	if several := strings.Split(text, ", "); isWords(v) && len(several) > 1 {
+		n := &yaml.Node{Kind: yaml.SequenceNode, Tag: "!!seq"}
+		for _, word := range several {
+			n.Content = append(n.Content, wordNode(v, word))
+		}
+		return n
+	}
+	return wordNode(v, text)
+}
+
+func wordNode(v reflect.Value, text string) *yaml.Node {
+	switch v.Interface().(type) {
+	case spec.PortRange, spec.PortRanges, spec.Listen:
+		if n, err := strconv.ParseUint(text, 10, 16); err == nil && strconv.FormatUint(n, 10) == text {
+			return scalar(text, "!!int")
+		}
+	}
+	return scalar(text, "!!str")
 }
 
 func structNode(v reflect.Value) *yaml.Node {

@@ -14,7 +14,7 @@ import (
 )
 
 // equalSpecs compares Specs; an empty list is the same as none.
-var equalSpecs = cmp.Options{cmpopts.EquateEmpty(), cmpopts.EquateComparable(spec.MAC{}, spec.LeaseRange{}, spec.Resolver{}, netip.Addr{}, netip.Prefix{})}
+var equalSpecs = cmp.Options{cmpopts.EquateEmpty(), cmpopts.EquateComparable(spec.MAC{}, spec.LeaseRange{}, spec.Resolver{}, spec.AddrRange{}, spec.PortRange{}, spec.Listen{}, spec.Target{}, netip.Addr{}, netip.Prefix{})}
 
 func FuzzParse(f *testing.F) {
 	for _, pattern := range []string{"testdata/good/*.yaml", "testdata/bad/*.txtar"} {

@@ -21,6 +21,10 @@ func anySpec(t *rapid.T) *spec.Spec {
 		Networks: rapid.MapOfN(anyText(), rapid.Custom(anyNetwork), 0, 3).Draw(t, "networks"),
 		Bridges:  rapid.MapOfN(anyText(), rapid.Custom(anyBridge), 0, 2).Draw(t, "bridges"),
 		Ports:    rapid.MapOfN(anyText(), rapid.Custom(anyPort), 0, 3).Draw(t, "ports"),
+		Routers:  rapid.MapOfN(anyText(), rapid.Custom(anyRouter), 0, 2).Draw(t, "routers"),
+		Forwards: rapid.MapOfN(anyText(), rapid.Custom(anyForward), 0, 3).Draw(t, "forwards"),
+		Policies: rapid.MapOfN(anyText(), rapid.Custom(anyPolicy), 0, 2).Draw(t, "policies"),
+		Sets:     rapid.MapOfN(anyText(), rapid.Custom(anySet), 0, 2).Draw(t, "sets"),
 	}
 }
 
@@ -35,15 +39,18 @@ func anyNetwork(t *rapid.T) *spec.Network {
 			Name: anyText().Draw(t, "bridge"), MAC: anyMAC().Draw(t, "mac"), MTU: rapid.IntRange(0, 70000).Draw(t, "mtu"),
 			STP: rapid.Bool().Draw(t, "stp"), ForwardDelay: anySeconds().Draw(t, "delay"),
 		},
-		Uplink:    anyText().Draw(t, "uplink"),
-		Subnets:   rapid.SliceOfN(rapid.Custom(anySubnet), 0, 3).Draw(t, "subnets"),
-		Routes:    rapid.SliceOfN(rapid.Custom(anyRoute), 0, 3).Draw(t, "routes"),
-		NAT:       rapid.Ptr(rapid.Custom(anyNAT), true).Draw(t, "nat"),
-		DHCP:      rapid.Ptr(rapid.Custom(anyNetworkDHCP), true).Draw(t, "dhcp"),
-		RA:        rapid.Ptr(rapid.Custom(anyRA), true).Draw(t, "ra"),
-		DNS:       rapid.Ptr(rapid.Custom(anyDNS), true).Draw(t, "dns"),
-		Autostart: rapid.Ptr(rapid.Bool(), true).Draw(t, "autostart"),
-		OnDemand:  rapid.Bool().Draw(t, "onDemand"),
+		Uplink:      anyText().Draw(t, "uplink"),
+		Subnets:     rapid.SliceOfN(rapid.Custom(anySubnet), 0, 3).Draw(t, "subnets"),
+		Routes:      rapid.SliceOfN(rapid.Custom(anyRoute), 0, 3).Draw(t, "routes"),
+		NAT:         rapid.Ptr(rapid.Custom(anyNAT), true).Draw(t, "nat"),
+		DHCP:        rapid.Ptr(rapid.Custom(anyNetworkDHCP), true).Draw(t, "dhcp"),
+		RA:          rapid.Ptr(rapid.Custom(anyRA), true).Draw(t, "ra"),
+		DNS:         rapid.Ptr(rapid.Custom(anyDNS), true).Draw(t, "dns"),
+		Policy:      spec.Stance(anyText().Draw(t, "policy")),
+		Peers:       rapid.SliceOfN(anyText(), 0, 2).Draw(t, "peers"),
+		Connections: rapid.Int().Draw(t, "connections"),
+		Autostart:   rapid.Ptr(rapid.Bool(), true).Draw(t, "autostart"),
+		OnDemand:    rapid.Bool().Draw(t, "onDemand"),
 	}
 }
 

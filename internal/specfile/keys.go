@@ -42,16 +42,9 @@ func keys(t reflect.Type) []string {
 	return list
 }
 
-// later are the kinds of objects that later versions have.
-var later = []string{"routers", "forwards", "policies"}
-
 // unknownKey reports a key that an object does not have, and looks for what was
 // meant: another spelling, or another place.
 func (d *decoder) unknownKey(path string, key *yaml.Node, name string, t reflect.Type) {
-	if path == "" && slices.Contains(later, name) {
-		d.add(placeOf(key), name, fmt.Sprintf("%s are not supported by this version", name), "remove them")
-		return
-	}
 	known := keys(t)
 	hint := "the keys here are " + strings.Join(known, ", ")
 	near, found := spec.Nearest(name, known), belongs(path, name)
@@ -67,8 +60,8 @@ func (d *decoder) unknownKey(path string, key *yaml.Node, name string, t reflect
 	d.add(placeOf(key), path, fmt.Sprintf("unknown key %q", name), hint)
 }
 
-// homes are the objects that do have a key: in the same network, bridge or port,
-// and elsewhere.
+// homes are the objects that do have a key: in the same object, and
+// elsewhere.
 type homes struct{ inside, elsewhere []string }
 
 // belongs finds the objects that have a key, those nearest to path, as paths.

@@ -21,6 +21,7 @@ type Problem struct {
 	Message string `json:"message"`
 	Hint    string `json:"hint,omitempty"`
 	Excerpt string `json:"excerpt,omitempty"`
+	Refers  bool   `json:"-"` // as in spec.Problem
 }
 
 // String prints the problem as compilers do: place, path and message, then the
@@ -109,7 +110,9 @@ func (f *File) Locate(p spec.Problem) Problem {
 	for path != "" && f.places[path] == (place{}) {
 		path = spec.Parent(path)
 	}
-	return f.problem(f.places[path], p.Path, p.Message, p.Hint)
+	at := f.problem(f.places[path], p.Path, p.Message, p.Hint)
+	at.Refers = p.Refers
+	return at
 }
 
 func byPlace(problems []Problem) []Problem {

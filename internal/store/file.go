@@ -5,29 +5,47 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"strings"
 )
 
 // replace writes a file so that a reader or a crash sees the old content or the
 // new, never a part of one.
 func replace(path string, data []byte) error {
-	dir := filepath.Dir(path)
-	tmp, err := os.CreateTemp(dir, ".new-*")
-	if err != nil {
-		return fmt.Errorf("write %s: %w", path, err)
-	}
-	defer os.Remove(tmp.Name())
-	if err := fill(tmp, data); err != nil {
-		return fmt.Errorf("write %s: %w", path, err)
-	}
-	if err := os.Rename(tmp.Name(), path); err != nil {
-		return fmt.Errorf("write %s: %w", path, err)
-	}
-	return syncDir(dir)
+	b := newBatch()
+	b.put(path, data)
+	return b.commit()
 }
+
+// half writes a new file beside the one it is to replace, durably, and returns its
+// name.
+func half(path string, data []byte) (string, error) {
+	tmp, err := os.CreateTemp(filepath.Dir(path), temporary+"*")
+	if err != nil {
+		return "", fmt.Errorf("write %s: %w", path, err)
+	}
+	if err := fill(tmp, data); err != nil {
+		return tmp.Name(), fmt.Errorf("write %s: %w", path, err)
+	}
+	return tmp.Name(), nil
+}
+
+// temporary is how the names of new files begin until they are whole.
+const temporary = ".new-"
 
 func fill(f *os.File, data []byte) error {
 	_, err := f.Write(data)
 	return errors.Join(err, f.Chmod(0o644), f.Sync(), f.Close())
+}
+
+// sweep removes the new files that a crash left behind.
+func sweep(dir string) error {
+	files, err := os.ReadDir(dir)
+	for _, f := range files {
+		if strings.HasPrefix(f.Name(), temporary) {
+			err = errors.Join(err, os.Remove(filepath.Join(dir, f.Name())))
+		}
+	}
+	return err
 }
 
 // remove deletes a file durably; one that is not there is not an error.

@@ -50,8 +50,8 @@ func Open(d Dirs) (*Store, error) {
 // cannot be read; the spec holds the others.
 func (s *Store) Defined() (*spec.Spec, error) { return s.defined.read() }
 
-// Running returns the networks that run, as they run, and the transient ports
-// and bridges.
+// Running returns the networks that run, as they run, and the transient objects
+// of the other kinds.
 func (s *Store) Running() (*spec.Spec, error) { return s.running.read() }
 
 // Define keeps objects until they are undefined.
@@ -60,8 +60,8 @@ func (s *Store) Define(objs *spec.Spec) error { return s.defined.write(objs) }
 // Run keeps objects as running until they are stopped or the machine reboots.
 func (s *Store) Run(objs *spec.Spec) error { return s.running.write(objs) }
 
-// Undefine forgets the definition of an object; kind is networks, bridges or
-// ports.
+// Undefine forgets the definition of an object; kind is one of
+// spec.Kinds.
 func (s *Store) Undefine(kind, name string) error { return s.defined.remove(kind, name) }
 
 // Stop forgets that an object runs.

@@ -33,7 +33,14 @@ func network(title string) *spec.Network {
 func lab(title string) *spec.Spec {
 	return &spec.Spec{Networks: map[string]*spec.Network{"lab": network(title)},
 		Bridges: map[string]*spec.HostBridge{"br0": {Ports: []string{"eth0"}}},
-		Ports:   map[string]*spec.Port{"vm1": {Network: "lab", Type: spec.Tap, Interface: "vm1", MAC: spec.GenerateMAC("vm1")}}}
+		Ports:   map[string]*spec.Port{"vm1": {Network: "lab", Type: spec.Tap, Interface: "vm1", MAC: spec.GenerateMAC("vm1")}},
+		Routers: map[string]*spec.Router{"r1": {
+			Uplink:     &spec.Uplink{Bridge: "br0", DHCP: true},
+			Interfaces: []spec.Interface{{Network: "red", Name: "eth0", Address: "10.3.0.1/24", Egress: spec.EgressMasquerade}}}},
+		Forwards: map[string]*spec.Forward{"web": {Network: "lab", Protocol: spec.TCP,
+			Listen: spec.Listen{Ports: spec.PortRange{From: 8080, To: 8080}}, To: spec.Target{Name: "vm1", Port: 80}}},
+		Policies: map[string]*spec.Policy{"open": {From: "lab", To: "set/office", Priority: spec.DefaultPriority, Allow: []spec.Traffic{{}}}},
+		Sets:     map[string]*spec.AddressSet{"office": {Addresses: "192.0.2.0/24"}}}
 }
 
 var same = cmpopts.EquateComparable(netip.Prefix{}, netip.Addr{})
@@ -211,5 +218,28 @@ func check(t *testing.T, err error) {
 	t.Helper()
 	if err != nil {
 		t.Fatal(err)
+	}
+}
+
+func TestUnreadableObjectsAreNamedAsKernelObjectsAre(t *testing.T) {
+	t.Parallel()
+	s, d := open(t)
+	want := map[string]bool{}
+	for _, kind := range spec.Kinds {
+		check(t, os.WriteFile(filepath.Join(d.Config, kind, "x.yaml"), []byte(kind+": {x: [\n"), 0o644))
+		want[spec.Singular(kind)+"/x"] = true
+	}
+	_, err := s.Defined()
+	joined, ok := err.(interface{ Unwrap() []error })
+	if !ok || len(joined.Unwrap()) != len(spec.Kinds) {
+		t.Fatalf("got %v", err)
+	}
+	for _, one := range joined.Unwrap() {
+		if u, ok := one.(*Unreadable); !ok || !want[u.Owner()] {
+			t.Errorf("got %v", one)
+		}
+	}
+	if !want["policy/x"] || !want["router/x"] {
+		t.Errorf("the owners are %v", want)
 	}
 }
