@@ -15,7 +15,7 @@ import (
 // total: what the host cannot have at the moment (an uplink that is not there)
 // is left out, and comes with the facts of a later pass.
 func Build(live *spec.Spec, facts Facts) State {
-	b := builder{live: live, facts: facts, want: State{}}
+	b := builder{live: live, facts: facts, lay: newLayout(live, facts), want: State{}}
 	b.kept()
 	for name, hb := range sorted(live.Bridges) {
 		b.hostBridge(name, hb)
@@ -29,6 +29,14 @@ func Build(live *spec.Spec, facts Facts) State {
 		b.port(name, p)
 	}
 	b.adopted()
+	for name, r := range sorted(live.Routers) {
+		b.router(name, r)
+	}
+	b.routesToRouters()
+	b.peers()
+	b.forwards()
+	b.passing()
+	b.claims()
 	b.uplinks()
 	b.release()
 	return b.want
@@ -38,6 +46,7 @@ func Build(live *spec.Spec, facts Facts) State {
 type builder struct {
 	live  *spec.Spec
 	facts Facts
+	lay   *layout
 	want  State
 }
 
@@ -54,7 +63,7 @@ func sorted[T any](m map[string]*T) iter.Seq2[string, *T] {
 }
 
 // has reports whether the kernel knows the address's family.
-func (b *builder) has(a netip.Addr) bool { return a.Is4() || b.facts.IPv6 }
+func (b *builder) has(a netip.Addr) bool { return b.lay.has(a) }
 
 // hostBridge wants a bridge that carries NICs of the host.
 func (b *builder) hostBridge(name string, hb *spec.HostBridge) {
@@ -108,7 +117,7 @@ func (b *builder) port(name string, p *spec.Port) {
 	if _, there := b.facts.Links[l.Name]; p.Owner != "" && l.TapOwner == "" && !there {
 		return // a tap keeps the owner it is made with, so it waits for its user
 	}
-	if n, runs := b.live.Networks[p.Network]; runs && b.hasBridge(n.Bridge.Name) {
+	if n, runs := b.live.Networks[p.Network]; runs && b.lay.bridge(n.Bridge.Name) {
 		l.Master, l.MTU = n.Bridge.Name, b.mtu(n)
 	}
 	b.want.Add(l)
@@ -122,7 +131,7 @@ func (b *builder) port(name string, p *spec.Port) {
 	}
 }
 
-// mtu is the MTU of a network's bridge and ports. On a host bridge it is 0, not
+// mtu is the MTU of a network's bridge and the ports of guests. On a host bridge it is 0, not
 // managed, unless declared: the kernel lets such a bridge follow its NICs. Our own
 // is always set, lest a bridge follow the smallest port that somebody plugs in, or
 // keep an MTU that the spec does not ask for any more.
@@ -137,23 +146,13 @@ func (b *builder) mtu(n *spec.Network) int {
 	return n.Bridge.MTU
 }
 
-// hasBridge reports whether the bridge will be there: we want it, or it is
-// somebody else's. One of ours that is not wanted is about to go.
-func (b *builder) hasBridge(name string) bool {
-	if _, ok := b.want[Key{"", KindBridge, name}]; ok {
-		return true
-	}
-	l := b.facts.Links[name]
-	return l.Type == "bridge" && l.Owner() == ""
-}
-
 // adopted keeps foreign ports, such as a tap made by a VMM itself, on their
 // network when its bridge gets another name.
 func (b *builder) adopted() {
 	for name, l := range b.facts.Links {
 		network, found := strings.CutPrefix(b.facts.Links[l.Master].Owner(), "network/")
 		n, runs := b.live.Networks[network]
-		if l.Owner() != "" || !found || !runs || n.Bridge.Name == l.Master || !b.hasBridge(n.Bridge.Name) || b.want[Key{"", KindPort, name}] != nil {
+		if l.Owner() != "" || !found || !runs || n.Bridge.Name == l.Master || !b.lay.bridge(n.Bridge.Name) || b.want[Key{"", KindPort, name}] != nil {
 			continue
 		}
 		b.want.Add(Link{Mark: Mark("network/" + network), Name: name, Type: l.Type, Master: n.Bridge.Name, Foreign: true})
@@ -174,7 +173,7 @@ func (b *builder) release() {
 func (b *builder) releaseLink(name, master string) {
 	l, there := b.facts.Links[name]
 	ours := strings.HasPrefix(b.facts.Links[l.Master].Owner(), "bridge/")
-	if !b.hasBridge(master) {
+	if !b.lay.bridge(master) {
 		master = "" // gone meanwhile
 	}
 	if _, wanted := b.want[Key{"", KindPort, name}]; there && ours && !wanted {

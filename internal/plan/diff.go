@@ -1,9 +1,6 @@
 package plan
 
-import (
-	"cmp"
-	"slices"
-)
+import "slices"
 
 // Conflict is a wanted object that cannot be had because something that is not
 // ours stands in its place. Nothing of its owner is touched until it is gone.
@@ -19,7 +16,7 @@ func Diff(want, have State) ([]Op, []Conflict) {
 	d := differ{want: want, have: have}
 	d.withhold()
 	for _, w := range want {
-		if !d.waits[w.Owner()] {
+		if !d.waits[w.Owner()] && !d.late[placeOf(w)] {
 			d.need(w)
 		}
 	}
@@ -27,9 +24,7 @@ func Diff(want, have State) ([]Op, []Conflict) {
 		d.surplus(h)
 		d.keep(h)
 	}
-	slices.SortFunc(d.ops, func(a, b Op) int {
-		return cmp.Or(cmp.Compare(rank(a), rank(b)), compareKeys(a.Object.Key(), b.Object.Key()))
-	})
+	slices.SortFunc(d.ops, compareOps)
 	return d.ops, d.conflicts
 }
 
@@ -37,45 +32,9 @@ type differ struct {
 	want, have State
 	waits      map[string]bool // owners in conflict
 	replaced   map[Key]bool    // links of ours that stand in the way of others
+	late       map[place]bool  // links that come in a later pass, with all that is on them
 	ops        []Op
 	conflicts  []Conflict
-}
-
-// withhold finds the owners whose link's name is taken.
-func (d *differ) withhold() {
-	d.waits, d.replaced = map[string]bool{}, map[Key]bool{}
-	for w := range Of[Link](d.want) {
-		h, there := d.have.Link(w.NS, w.Name)
-		switch {
-		case w.Foreign:
-		case there && h.Owner() == "":
-			d.refuse(w.Owner(), h)
-		case there && h.Type != w.Type:
-			// Ours, of another type: it is deleted in this pass and made anew in the next.
-			d.waits[w.Owner()], d.replaced[h.Key()] = true, true
-		case !there && w.Peer != "":
-			if p, taken := d.have.Link(w.NS, w.Peer); taken {
-				d.refuse(w.Owner(), p)
-			}
-		}
-	}
-	for w := range Of[Link](d.want) {
-		if bridge, ok := d.want[Key{w.NS, KindBridge, w.Master}]; ok && d.waits[bridge.Owner()] && !d.waits[w.Owner()] {
-			d.waits[w.Owner()] = true
-			d.conflicts = append(d.conflicts, Conflict{w.Owner(), "interface " + w.Name + " waits for bridge " + w.Master})
-		}
-	}
-	slices.SortFunc(d.conflicts, func(a, b Conflict) int { return cmp.Compare(a.Owner, b.Owner) })
-}
-
-// refuse makes an owner wait for a name. One of ours becomes free in this pass.
-func (d *differ) refuse(owner string, h Link) {
-	d.waits[owner] = true
-	if h.Owner() != "" {
-		return
-	}
-	d.conflicts = append(d.conflicts, Conflict{owner,
-		"interface " + h.Name + " exists (type " + h.Type + ") and is not kvmnet's; remove it or choose another name"})
 }
 
 // need adds the op, if any, that gives the host a wanted object.
@@ -92,14 +51,15 @@ func (d *differ) need(w Object) {
 	}
 }
 
-// reloads reports whether the object is an element of a program that is to be
-// loaded anew: the load empties the maps, so every element comes with it.
+// reloads reports whether the object belongs to a program that is to be loaded
+// anew: the load empties the maps, so every element comes with it, and every chain.
 func (d *differ) reloads(w Object) bool {
-	e, ok := w.(Element)
-	if !ok {
+	switch w.(type) {
+	case Element, Chain:
+	default:
 		return false
 	}
-	key := Program{NS: e.NS}.Key()
+	key := Program{NS: w.Key().NS}.Key()
 	p, wanted := d.want[key]
 	h, there := d.have[key]
 	return wanted && there && !same(p, h)
@@ -107,7 +67,7 @@ func (d *differ) reloads(w Object) bool {
 
 // surplus adds the op, if any, that removes an object of ours nobody wants.
 func (d *differ) surplus(h Object) {
-	if h.Owner() == "" || d.wanted(h) || d.dies(h) {
+	if h.Owner() == "" || builtin(h) || d.wanted(h) || d.dies(h) {
 		return
 	}
 	op := Op{Del, h, nil}
@@ -120,6 +80,9 @@ func (d *differ) surplus(h Object) {
 // keep adds the op, if any, that saves the element of a waiting owner from a
 // program that is loaded anew.
 func (d *differ) keep(h Object) {
+	if _, chain := h.(Chain); chain {
+		return // its rules are not known
+	}
 	if _, ok := d.want[h.Key()]; !ok && d.stays(h) && d.reloads(h) {
 		d.ops = append(d.ops, Op{Add, h, nil})
 	}
@@ -128,20 +91,52 @@ func (d *differ) keep(h Object) {
 // wanted reports whether an observed object is to remain.
 func (d *differ) wanted(h Object) bool {
 	w, ok := d.want[h.Key()]
-	return ok && !d.waits[w.Owner()] || d.stays(h)
+	if l, _ := d.have.Link(h.Key().NS, linkOf(h)); d.late[placeOf(h)] && d.unplugged(h, l) {
+		return false // its new bridge comes in a later pass
+	}
+	return !d.replaced[h.Key()] && (ok && !d.waits[w.Owner()] || d.stays(h))
 }
 
-// dies reports whether the kernel removes the object by itself, with its link.
+// dies reports whether the kernel removes the object by itself: with its link, its
+// namespace, or the other end of a pair.
 func (d *differ) dies(h Object) bool {
 	if _, ok := h.(Sysctl); ok {
 		return true
 	}
-	l, there := d.have.Link(h.Key().NS, linkOf(h))
+	ns := h.Key().NS
+	if n, ok := d.have[Netns{Name: ns}.Key()]; ok && n.Owner() != "" && !d.wanted(n) {
+		return true
+	}
+	if l, ok := h.(Link); ok {
+		return d.goes("", hostEndOf(l))
+	}
+	return d.goes(ns, linkOf(h))
+}
+
+// goes reports whether a link is ours and is deleted in this pass.
+func (d *differ) goes(ns, name string) bool {
+	l, there := d.have.Link(ns, name)
 	return there && l.Owner() != "" && !d.wanted(l)
 }
 
-// linkOf names the link on which an address, a route or the up state is; "" for
-// other objects.
+// builtin reports whether a namespace has the object from the beginning: its
+// loopback interface, which carries our mark, and the addresses of that.
+func builtin(h Object) bool {
+	switch h := h.(type) {
+	case Link:
+		return h.Name == loopback
+	case Addr:
+		return h.Link == loopback
+	case Up:
+		return h.Link == loopback
+	}
+	return false
+}
+
+const loopback = "lo"
+
+// linkOf names the link on which an object is that goes with it; "" for other
+// objects.
 func linkOf(o Object) string {
 	switch o := o.(type) {
 	case Addr:
@@ -150,8 +145,25 @@ func linkOf(o Object) string {
 		return o.Link
 	case Up:
 		return o.Link
+	case Shape:
+		return o.Link
 	}
 	return ""
+}
+
+// place is a link of a namespace.
+type place struct{ ns, link string }
+
+// placeOf is the link that an object is, or is on.
+func placeOf(o Object) place {
+	p := place{o.Key().NS, linkOf(o)}
+	switch o := o.(type) {
+	case Link:
+		p.link = o.Name
+	case Sysctl:
+		p.link = o.Link
+	}
+	return p
 }
 
 // mustExist reports whether a wanted object can only be changed, never made.
@@ -163,32 +175,4 @@ func mustExist(w Object) bool {
 		return w.Foreign
 	}
 	return false
-}
-
-// same reports whether the observed object has every field we manage as wanted.
-func same(want, have Object) bool {
-	switch w := want.(type) {
-	case Link:
-		h, ok := have.(Link)
-		return ok && sameLink(w, h)
-	case Sysctl:
-		h, ok := have.(Sysctl)
-		return ok && h.Value == w.Value
-	case Element:
-		h, ok := have.(Element)
-		return ok && h.Value == w.Value
-	case Program:
-		h, ok := have.(Program)
-		return ok && h.Fingerprint == w.Fingerprint
-	}
-	return true // addresses, routes and the up state are their own keys
-}
-
-func sameLink(w, h Link) bool {
-	if w.Foreign {
-		return w.Master == h.Master
-	}
-	bridge := w.Type != "bridge" || w.STP == h.STP && (!w.STP || w.ForwardDelay == 0 || w.ForwardDelay == h.ForwardDelay) &&
-		(w.MAC.IsZero() || w.MAC == h.MAC)
-	return bridge && w.Owner() == h.Owner() && w.Master == h.Master && (w.MTU == 0 || w.MTU == h.MTU)
 }

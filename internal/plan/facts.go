@@ -2,6 +2,7 @@ package plan
 
 import (
 	"maps"
+	"net/netip"
 	"slices"
 	"strings"
 )
@@ -15,9 +16,14 @@ type Facts struct {
 	Kept     State             // what must stay although its definition cannot be read, see Keep
 	UIDs     map[string]string // user name → number, for the owners of taps
 
+	Guests   map[string]map[string][]netip.Addr // network → host name, lower case → addresses
+	Acquired map[string]Acquired                // "r1/uplink" → what it got by DHCP
+
 	Links     map[string]Link   // every link, by name
+	Addresses []Addr            // those on links that are not ours, sorted
 	Uplinks4  []string          // links with an IPv4 default route, or half of one, that are no network's bridge
 	Uplinks6  []string          // the same for IPv6
+	LocalNet  map[string]bool   // links on which route_localnet is on
 	Settings  map[string]string // sysctl path → value, of links that are no network's bridge
 	Forwards4 bool              // the whole host forwards IPv4
 	Forwards6 bool              // the whole host forwards IPv6
@@ -29,19 +35,32 @@ type Facts struct {
 // value it had before: sysctl paths, and "master/<link>" for enslaved links.
 type Borrowed map[string]string
 
-// Learn fills the facts that follow from an observed state.
+// Learn fills the facts that follow from an observed state. They are those of the
+// daemon's own namespace: what is in a router's is ours.
 func (f Facts) Learn(have State) Facts {
-	f.Links, f.Settings = map[string]Link{}, map[string]string{}
+	f.Links, f.Settings, f.LocalNet = map[string]Link{}, map[string]string{}, map[string]bool{}
+	f.Addresses = nil
 	for l := range Of[Link](have) {
-		f.Links[l.Name] = l
+		if l.NS == "" {
+			f.Links[l.Name] = l
+		}
 	}
 	for s := range Of[Sysctl](have) {
-		f.learnSetting(s)
+		if s.NS == "" {
+			f.learnSetting(s)
+		}
 	}
+	for a := range Of[Addr](have) {
+		if a.NS == "" && a.Owner() == "" {
+			f.Addresses = append(f.Addresses, a)
+		}
+	}
+	slices.SortFunc(f.Addresses, func(a, b Addr) int { return compareKeys(a.Key(), b.Key()) })
 	up4, up6 := map[string]bool{}, map[string]bool{}
 	for r := range Of[Route](have) {
 		switch {
-		case r.Dst.Bits() > 1 || f.ofNetwork(r.Link): // VPNs lay two halves over the default route
+		case r.NS != "":
+		case r.Dst.Bits() > 1 || r.Link == "" || f.ofNetwork(r.Link): // VPNs lay two halves over the default route
 		case r.Dst.Addr().Is4():
 			up4[r.Link] = true
 		default:
@@ -63,16 +82,19 @@ func (f *Facts) learnSetting(s Sysctl) {
 			f.IPv6, f.Forwards6 = true, s.Value != "0"
 		}
 	}
+	if s.Name == "route_localnet" && s.Value != "0" {
+		f.LocalNet[s.Link] = true
+	}
 	if !f.ofNetwork(s.Link) {
 		f.Settings[s.Path()] = s.Value
 	}
 }
 
 // ofNetwork reports whether the link is the bridge or a port of a network of
-// ours. A host bridge of ours is not: it may well be an uplink.
+// ours, or a router's end. A host bridge of ours is not: it may well be an uplink.
 func (f *Facts) ofNetwork(link string) bool {
-	owner := f.Links[link].Owner()
-	return strings.HasPrefix(owner, "network/") || strings.HasPrefix(owner, "port/")
+	kind, _, _ := strings.Cut(f.Links[link].Owner(), "/")
+	return kind == "network" || kind == "port" || kind == "router"
 }
 
 // before is the value a foreign sysctl had before we came.

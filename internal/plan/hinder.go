@@ -10,20 +10,44 @@ package plan
 //     be taken out is not deleted.
 //   - No rule is removed while something it judges may still be there.
 //   - No bridge forwards IPv6 while that would cost the host its own route.
+//   - A router has nothing without its namespace, and no end of a pair without the
+//     other.
 func (o Op) Hinders(next Op) bool {
 	del := o.Verb == Del
 	switch obj := o.Object.(type) {
-	case Program, Element:
+	case Netns:
+		return !del && next.Verb != Del && obj.Owner() == next.Object.Owner()
+	case Program, Chain, Element:
 		return !del && o.guards(next)
 	case Up:
 		l, ok := next.Object.(Link)
-		return del && (ok && l.Name == obj.Link && next.Verb == Set || o.empties(next))
+		return del && (ok && placeOf(l) == placeOf(obj) && next.Verb == Set || o.empties(next))
 	case Sysctl:
-		return obj.Release && (removesRule(next) || obj.Link == "all" && makesLink(next)) || raises(next, obj.Link) || obj.learns() && forwards6(next)
+		return obj.Release && (removesRule(next) || obj.Link == "all" && makesLink(next)) || raises(next, placeOf(obj)) || obj.learns() && forwards6(next)
 	case Link:
-		return del && removesRule(next) || !del && raises(next, obj.Name) || o.empties(next)
+		return (del || o.plugs()) && o.judgedBy(next) || !del && (raises(next, placeOf(obj)) || obj.otherEnd(next)) || o.empties(next)
 	}
 	return false
+}
+
+// plugs reports whether a link is to leave a bridge, or to enter one.
+func (o Op) plugs() bool {
+	before, ok := o.Old.(Link)
+	l, _ := o.Object.(Link)
+	return ok && o.Verb == Set && before.Master != l.Master
+}
+
+// judgedBy reports whether next removes a rule from the namespace of the link, or
+// from that of its other end.
+func (o Op) judgedBy(next Op) bool {
+	ns := next.Object.Key().NS
+	return removesRule(next) && (o.Object.Key().NS == ns || o.Object.Owner() == routerOwner(ns))
+}
+
+// otherEnd reports whether next makes or finishes the other end of the pair.
+func (l Link) otherEnd(next Op) bool {
+	other, ok := next.Object.(Link)
+	return ok && next.Verb != Del && l.crosses() && placeOf(other) == place{l.PeerNS, l.Peer}
 }
 
 // GivesBack reports whether the op gives a borrowed setting back.
@@ -38,9 +62,15 @@ func (o Op) guards(next Op) bool {
 	if isRule(next.Object) || next.Verb == Del || next.GivesBack() {
 		return false
 	}
-	e, ok := o.Object.(Element)
+	here := next.Object.Key().NS == o.Object.Key().NS
 	l, _ := next.Object.(Link)
-	return !ok || e.Owner() == next.Object.Owner() || next.Verb == Add && e.ID == l.Name
+	switch obj := o.Object.(type) {
+	case Program:
+		return here || obj.NS != "" && obj.Owner() == next.Object.Owner()
+	case Element:
+		return obj.Owner() == next.Object.Owner() || here && next.Verb == Add && obj.ID == l.Name
+	}
+	return o.Object.Owner() == next.Object.Owner()
 }
 
 // empties reports whether next deletes the bridge that the port was to leave.
@@ -50,7 +80,7 @@ func (o Op) empties(next Op) bool {
 		port, _ = o.Object.(Link)
 	}
 	l, ok := next.Object.(Link)
-	return ok && o.Verb != Add && next.Verb == Del && l.Name == port.Master
+	return ok && o.Verb != Add && next.Verb == Del && l.NS == port.NS && l.Name == port.Master
 }
 
 // makesLink counts while the whole host forwards: a new link does, too, and has
@@ -60,9 +90,9 @@ func makesLink(o Op) bool {
 	return ok && o.Verb == Add
 }
 
-func raises(o Op, link string) bool {
+func raises(o Op, link place) bool {
 	u, ok := o.Object.(Up)
-	return ok && o.Verb != Del && u.Link == link
+	return ok && o.Verb != Del && placeOf(u) == link
 }
 
 func (s Sysctl) learns() bool { return s.Foreign && !s.Release && s.Name == "accept_ra" }
@@ -72,6 +102,9 @@ func forwards6(o Op) bool {
 	return ok && s.Family == "ipv6" && s.Name == "forwarding" && s.Value == "1"
 }
 
-func isRule(o Object) bool { return o.Key().Kind <= KindElement }
+func isRule(o Object) bool {
+	kind := o.Key().Kind
+	return kind >= KindProgram && kind <= KindElement
+}
 
 func removesRule(o Op) bool { return o.Verb == Del && isRule(o.Object) }

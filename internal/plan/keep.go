@@ -1,6 +1,9 @@
 package plan
 
-import "slices"
+import (
+	"slices"
+	"strings"
+)
 
 // Keep tells the facts what owners have now, for Build to want just that. It is for
 // objects that are defined, but not in words that can be read at the moment:
@@ -9,11 +12,31 @@ import "slices"
 func (f Facts) Keep(have State, owners []string) Facts {
 	f.Kept = State{}
 	for k, o := range have {
-		if slices.Contains(owners, o.Owner()) {
+		if slices.Contains(owners, o.Owner()) || slices.Contains(owners, routerOwner(k.NS)) {
 			f.Kept[k] = o
 		}
 	}
+	for e := range Of[Element](have) {
+		if e.NS == "" && f.Kept.routerRow(e) {
+			f.Kept[e.Key()] = e
+		}
+	}
 	return f
+}
+
+// routerRow reports whether a row is about the host's end of a router. The kernel
+// does not tell, but such a row begins with the end, or is its address.
+func (s State) routerRow(e Element) bool {
+	first, _, _ := strings.Cut(e.ID, " . ")
+	if l, there := s.Link("", first); there {
+		return strings.HasPrefix(l.Owner(), "router/")
+	}
+	for a := range Of[Addr](s) {
+		if a.NS == "" && strings.HasPrefix(a.Owner(), "router/") && a.Prefix.Addr().String() == e.ID {
+			return true
+		}
+	}
+	return false
 }
 
 // kept wants what is to be kept, and the NICs that the spec once put into a bridge

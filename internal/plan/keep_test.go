@@ -34,3 +34,26 @@ func TestKeepTakesNothingFromOwnersThatCannotBeRead(t *testing.T) {
 		t.Errorf("without Keep only %q", plan.Lines(ops))
 	}
 }
+
+// A router's definition is lost in the same way.
+func TestKeepTakesNothingFromARouter(t *testing.T) {
+	t.Parallel()
+	m := labMachine(t)
+	s := readSpec(t, `{"networks": {"red": {"mode": "isolated", "bridge": {"name": "red0"}}}, "routers": {"r1": {
+	  "uplink": {"host": "nat", "address": "10.255.0.2/30", "gateway": "10.255.0.1"},
+	  "interfaces": [{"network": "red", "address": "10.0.1.1/24", "egress": "masquerade"}]}}}`)
+	if err := m.converge(s, nil); err != nil {
+		t.Fatal(err)
+	}
+	delete(s.Routers, "r1")
+	facts := m.facts()
+	ops, _ := plan.Diff(plan.Build(s, facts.Keep(m.state, []string{"router/r1"})), m.state)
+	for _, op := range ops {
+		if k := op.Object.Key(); k.NS != "" || op.Object.Owner() == "router/r1" || k.Kind == plan.KindElement && op.Object.(plan.Element).Map != "held4" {
+			t.Errorf("does %s", op)
+		}
+	}
+	if ops, _ := plan.Diff(plan.Build(s, facts), m.state); len(ops) < 4 {
+		t.Errorf("without Keep only %q", plan.Lines(ops))
+	}
+}

@@ -2,6 +2,7 @@ package plan
 
 import (
 	"net/netip"
+	"slices"
 
 	"kvmnet/internal/spec"
 )
@@ -14,8 +15,11 @@ func (b *builder) network(name string, n *spec.Network) {
 		Program{Fingerprint: b.facts.Program},
 		Link{Mark: owner, Name: br, Type: "bridge", MAC: b.networkMAC(name, n), MTU: b.mtu(n), STP: n.Bridge.STP, ForwardDelay: n.Bridge.ForwardDelay},
 		Up{Mark: owner, Link: br})
-	b.rows(owner, n)
-	b.settings(owner, n)
+	e := b.lay.links[place{"", br}]
+	b.rows(owner, e)
+	b.policyChains(e)
+	b.capNetwork(e)
+	b.settings(owner, e)
 	for _, s := range n.Subnets {
 		if b.has(s.Address.Addr()) {
 			b.want.Add(Addr{Mark: owner, Link: br, Prefix: s.Address})
@@ -37,15 +41,15 @@ func metric(r spec.StaticRoute) int {
 	return r.Metric
 }
 
-// rows wants the network's elements in the maps of the packet program. What each
-// map means is told in docs/packet-path.md.
-func (b *builder) rows(owner Mark, n *spec.Network) {
-	br := n.Bridge.Name
+// rows wants the elements of a network, or of a link to a router, in the maps of
+// the packet program. What each map means is told in docs/packet-path.md.
+func (b *builder) rows(owner Mark, e *end) {
+	n, br := e.n, e.link
 	row := func(set, id, value string) { b.want.Add(Element{Mark: owner, Map: set, ID: id, Value: value}) }
 	row("bridges", br, "")
 	row("segments", br+" . "+br, "")
-	row("from", br, "jump from_"+string(n.Mode))
-	row("to", br, "jump to_"+string(n.Mode))
+	row("from", br, "jump from_"+e.from)
+	row("to", br, "jump to_"+e.to)
 	if chain := inputChain(n); chain != "" {
 		row("input", br, "jump "+chain)
 	}
@@ -68,6 +72,8 @@ func (b *builder) rows(owner Mark, n *spec.Network) {
 // the host's own firewall alone judges open networks.
 func inputChain(n *spec.Network) string {
 	switch {
+	case n.Mode == spec.Open && n.Connections > 0:
+		return "in_open"
 	case n.Mode == spec.Open:
 		return ""
 	case n.Mode != spec.Isolated:
@@ -78,8 +84,9 @@ func inputChain(n *spec.Network) string {
 	return "in_isolated"
 }
 
-// settings wants the sysctls of the network's bridge.
-func (b *builder) settings(owner Mark, n *spec.Network) {
+// settings wants the sysctls of the network's bridge, or of a link to a router.
+func (b *builder) settings(owner Mark, e *end) {
+	n, forwards := e.n, e.forwards()
 	set := func(family, name string, on bool, yes, no string) {
 		value := no
 		if on {
@@ -88,7 +95,7 @@ func (b *builder) settings(owner Mark, n *spec.Network) {
 		b.want.Add(Sysctl{Mark: owner, Family: family, Link: n.Bridge.Name, Name: name, Value: value})
 	}
 	v4, v6 := hasFamily(n, "4"), hasFamily(n, "6")
-	set("ipv4", "forwarding", v4 && n.Mode.Forwards(), "1", "0")
+	set("ipv4", "forwarding", v4 && forwards, "1", "0")
 	// Linux answers ARP for every address of the host on every link. Answer for
 	// this link's own addresses only (1), or not at all where it has none (8).
 	set("ipv4", "arp_ignore", v4, "1", "8")
@@ -96,6 +103,11 @@ func (b *builder) settings(owner Mark, n *spec.Network) {
 	// Without it the kernel takes an address along with the one it came after, so
 	// that replacing the gateway address would leave the network without any.
 	set("ipv4", "promote_secondaries", true, "1", "")
+	if on := b.lay.fromLoopback(e, netip.Addr.Is4); on || b.facts.LocalNet[e.link] {
+		// Connections from 127.0.0.1 to a forward leave by the bridge; the program
+		// drops what guests send there.
+		set("ipv4", "route_localnet", on, "1", "0")
+	}
 	if b.facts.IPv6 {
 		set("ipv6", "disable_ipv6", v6, "0", "1")
 	}
@@ -108,9 +120,30 @@ func (b *builder) settings(owner Mark, n *spec.Network) {
 	set("ipv6", "accept_ra", false, "", "0")
 	set("ipv6", "autoconf", false, "", "0")
 	set("ipv6", "accept_dad", false, "", "0")
-	set("ipv6", "forwarding", n.Mode.Forwards(), "1", "0")
+	set("ipv6", "forwarding", forwards, "1", "0")
 	if b.facts.ForceIPv6 {
-		set("ipv6", "force_forwarding", n.Mode.Forwards(), "1", "0")
+		set("ipv6", "force_forwarding", forwards, "1", "0")
+	}
+	if b.lay.fromLoopback(e, netip.Addr.Is6) {
+		b.want.Add(answersToLoopback(owner, e.link))
+	}
+}
+
+// answersToLoopback is the route_localnet of IPv6: answers to ::1 come in by the
+// bridge, and the kernel takes a loopback address only where a route of that very
+// link says so. Each bridge has its own beside the kernel's, which goes first.
+func answersToLoopback(owner Mark, link string) Route {
+	const tableLocal = 255
+	return Route{Mark: owner, Table: tableLocal, Type: "local", Dst: netip.PrefixFrom(netip.IPv6Loopback(), 128), Link: link}
+}
+
+// forwards reports whether anything may pass from or to the end.
+func (e *end) forwards() bool { return e.from != judgeIsolated || e.to != judgeIsolated }
+
+// capNetwork wants the limit on connections of a network's guests.
+func (b *builder) capNetwork(e *end) {
+	if e.n.Connections > 0 && (e.forwards() || len(e.subnets) > 0) {
+		b.chain(e, "caps", []string{capRule(e.n.Connections)})
 	}
 }
 
@@ -149,12 +182,7 @@ func (b *builder) uplinks6(links []string) {
 
 // routes6 reports whether a bridge of ours becomes an IPv6 router's interface.
 func (b *builder) routes6() bool {
-	for _, n := range b.live.Networks {
-		if n.Mode.Forwards() && hasFamily(n, "6") {
-			return true
-		}
-	}
-	return false
+	return slices.ContainsFunc(b.lay.order, func(e *end) bool { return e.ns == "" && e.forwards() && hasFamily(e.n, "6") })
 }
 
 // keepLearning lets a link that learns its default route from advertisements go
@@ -206,10 +234,12 @@ func (b *builder) borrow(family, link, name, value, held, id string) {
 // unless they are sent to the bridge's own address.
 func (b *builder) hold(set, link string) {
 	b.want.Add(Element{Mark: "host", Map: set, ID: link})
-	if l := b.facts.Links[link]; l.Type == "bridge" {
-		b.want.Add(
-			Element{Mark: "host", Map: "segments", ID: link + " . " + link},
-			Element{Mark: "host", Map: "routers", ID: link + " . " + l.MAC.String()})
+	l := b.facts.Links[link]
+	if l.Type == "bridge" {
+		b.want.Add(Element{Mark: "host", Map: "segments", ID: link + " . " + link})
+	}
+	if l.Type == "bridge" && !l.MAC.IsZero() {
+		b.want.Add(Element{Mark: "host", Map: "routers", ID: link + " . " + l.MAC.String()})
 	}
 }
 
@@ -222,11 +252,11 @@ func (b *builder) leaving(fam string, defaults []string) []string {
 			seen[link], links = true, append(links, link)
 		}
 	}
-	for _, n := range sorted(b.live.Networks) {
+	for _, e := range b.lay.order {
 		switch {
-		case !n.Mode.Forwards() || !hasFamily(n, fam):
-		case n.Uplink != "":
-			use(n.Uplink)
+		case e.ns != "" || !b.lay.leaves(e) || !hasFamily(e.n, fam):
+		case e.n.Uplink != "":
+			use(e.n.Uplink)
 		default:
 			for _, link := range defaults {
 				use(link)

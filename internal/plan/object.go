@@ -14,7 +14,9 @@ type Kind int
 
 // The kinds of objects.
 const (
-	KindProgram Kind = iota // our nftables table: chains, rules, empty maps
+	KindNetns   Kind = iota // a network namespace
+	KindProgram             // our nftables table: chains, rules, empty maps
+	KindChain               // a chain of ours that is made for one object, beside the program's
 	KindElement             // an element of one of its maps or sets
 	KindBridge              // a bridge
 	KindPort                // a link that can be enslaved: tap, veth, or a foreign device
@@ -22,6 +24,8 @@ const (
 	KindAddr
 	KindUp // the administrative state of a link, apart so that sysctls precede it
 	KindRoute
+	KindRule  // a rule of policy routing
+	KindShape // a limit on what a link sends
 )
 
 // Key identifies an object within a host. NS is the network namespace, "" for
@@ -52,13 +56,13 @@ func (m Mark) Owner() string { return string(m) }
 type Link struct {
 	Mark
 	NS     string
-	Name   string // ≤15 characters
-	Type   string // bridge, tap, veth; for foreign devices whatever the kernel calls it
-	MAC    spec.MAC
-	MTU    int    // bytes; 0 = not managed
-	Master string // bridge it is a port of, "" = none
-	Index  int    // observed only
-	Parent string // observed only: veth peer in the same namespace, or the lower device
+	Name   string   // ≤15 characters
+	Type   string   // bridge, tap, veth, macvlan; for foreign devices whatever the kernel calls it
+	MAC    spec.MAC // of a guest's port and the host's end of a pair: the other end's
+	MTU    int      // bytes; 0 = not managed
+	Master string   // bridge it is a port of, "" = none
+	Index  int      // observed only
+	Parent string   // observed only: veth peer in the same namespace, or the lower device
 
 	// Foreign says that the device is somebody else's and only Master is ours
 	// to set, because the spec names it. It is never created or deleted.
@@ -70,8 +74,10 @@ type Link struct {
 	STP          bool
 	ForwardDelay spec.Seconds
 
-	// Taps and veths only, used at creation and not compared.
+	// Taps, veths and macvlans only, used at creation and not compared.
 	Peer     string // name of the other end of a veth
+	PeerNS   string // namespace of the other end, where that is another one
+	Lower    string // macvlan: the NIC below it, which is in the daemon's own namespace
 	TapOwner string // user number that may open the tap, "" = root
 }
 
@@ -92,6 +98,7 @@ func (l Link) String() string {
 		fmt.Fprintf(&b, " mtu %d", l.MTU)
 	}
 	word(&b, "master", l.Master)
+	word(&b, "lower", l.Lower)
 	if l.Type == "bridge" && l.STP {
 		fmt.Fprintf(&b, " stp on forward_delay %s", l.ForwardDelay)
 	}
@@ -121,47 +128,70 @@ type Addr struct {
 	Mark
 	NS, Link string
 	Prefix   netip.Prefix // address and length, host bits kept
+
+	// Deprecated says that nobody is to take it for the source of what he sends: an
+	// IPv6 address that is held for guests. Heeded at creation, and not compared.
+	Deprecated bool
 }
 
 // Key implements Object.
 func (a Addr) Key() Key { return Key{a.NS, KindAddr, a.Link + " " + a.Prefix.String()} }
 
-func (a Addr) String() string { return fmt.Sprintf("addr %s dev %s", a.Prefix, a.Link) }
+func (a Addr) String() string {
+	text := fmt.Sprintf("addr %s dev %s", a.Prefix, a.Link)
+	if a.Deprecated {
+		text += " deprecated"
+	}
+	return text
+}
 
-// Route is a unicast route of the main table.
+// Route is a route.
 type Route struct {
 	Mark
 	NS     string
+	Table  int          // 0 = main; others are seen in namespaces of routers only
+	Type   string       // "" = unicast; blackhole, unreachable; local, of table 255
 	Dst    netip.Prefix // 0.0.0.0/0 and ::/0 are the default routes
 	Via    netip.Addr   // zero = on link
-	Link   string
+	Link   string       // "" for types that lead nowhere
 	Metric int
 }
 
 // Key implements Object.
 func (r Route) Key() Key {
-	return Key{r.NS, KindRoute, fmt.Sprintf("%s metric %d dev %s via %s", r.Dst, r.Metric, r.Link, r.Via)}
+	id := fmt.Sprintf("%s metric %d dev %s via %s", r.Dst, r.Metric, r.Link, r.Via)
+	if r.Table != 0 || r.Type != "" {
+		id += fmt.Sprintf(" table %d %s", r.Table, r.Type)
+	}
+	return Key{r.NS, KindRoute, id}
 }
 
 func (r Route) String() string {
 	var b strings.Builder
-	fmt.Fprintf(&b, "route %s", r.Dst)
+	b.WriteString("route")
+	if r.Type != "" {
+		b.WriteString(" " + r.Type)
+	}
+	b.WriteString(" " + r.Dst.String())
 	if r.Via.IsValid() {
 		fmt.Fprintf(&b, " via %s", r.Via)
 	}
-	fmt.Fprintf(&b, " dev %s", r.Link)
+	word(&b, "dev", r.Link)
+	if r.Table != 0 {
+		fmt.Fprintf(&b, " table %d", r.Table)
+	}
 	if r.Metric > 0 {
 		fmt.Fprintf(&b, " metric %d", r.Metric)
 	}
 	return b.String()
 }
 
-// Sysctl is a kernel setting of one interface.
+// Sysctl is a kernel setting of one interface, or of all of a namespace.
 type Sysctl struct {
 	Mark
 	NS     string
 	Family string // ipv4 or ipv6
-	Link   string
+	Link   string // an interface, "all" or "default"
 	Name   string // forwarding, arp_ignore, …
 	Value  string
 
@@ -191,8 +221,14 @@ type Program struct {
 // Key implements Object.
 func (p Program) Key() Key { return Key{p.NS, KindProgram, "inet kvmnet"} }
 
-// Owner implements Object; the table is the host's, not one network's.
-func (p Program) Owner() string { return "host" }
+// Owner implements Object. The host's table is no network's; that of a namespace
+// is its router's, which has the same name.
+func (p Program) Owner() string {
+	if p.NS != "" {
+		return routerOwner(p.NS)
+	}
+	return "host"
+}
 
 func (p Program) String() string { return "table inet kvmnet program " + p.Fingerprint }
 

@@ -47,6 +47,9 @@ func drawHost(t *rapid.T) *machine {
 	maybe("device lab3 bridge")
 	maybe("device tap3 tap")
 	maybe("device tap2p")
+	if rapid.IntRange(0, 3).Draw(t, "taken") == 0 {
+		lines = append(lines, rapid.SampledFrom([]string{"netns r0", "device r1-eth0 veth", "device r0-isp1"}).Draw(t, "taken by"))
+	}
 	if err := m.observe(strings.Join(lines, "\n")); err != nil {
 		t.Fatal(err)
 	}
@@ -83,6 +86,9 @@ func drawSpec(t *rapid.T, label string) *spec.Spec {
 			p.Type, p.Peer = spec.Veth, taps[i]+"p" // a pair that changes hands keeps its other end
 		}
 		s.Ports[fmt.Sprint("p", i)] = p
+	}
+	if flip("routers") {
+		drawRouters(t, label, s)
 	}
 	s.Default()
 	return s
@@ -140,7 +146,7 @@ func TestSpecsAreValid(t *testing.T) {
 // state made by us: no packet gets past our rules, and the host loses nothing.
 func guard(m *machine, host *machine) func(plan.Op) error {
 	return func(op plan.Op) error {
-		if op.Object.Key().Kind <= plan.KindElement && op.Verb != plan.Del {
+		if ruled(op) && op.Verb != plan.Del {
 			return nil // rules come in one transaction
 		}
 		for l := range plan.Of[plan.Link](m.state) {
@@ -155,6 +161,12 @@ func guard(m *machine, host *machine) func(plan.Op) error {
 	}
 }
 
+// ruled reports whether an op is part of a transaction of rules.
+func ruled(op plan.Op) bool {
+	kind := op.Object.Key().Kind
+	return kind >= plan.KindProgram && kind <= plan.KindElement
+}
+
 // guardLink: a bridge of a network is judged, and a port of ours that is up is
 // in a bridge.
 func (m *machine) guardLink(l plan.Link) error {
@@ -166,6 +178,8 @@ func (m *machine) guardLink(l plan.Link) error {
 				return fmt.Errorf("bridge %s exists without a row in %s", l.Name, set)
 			}
 		}
+	case l.NS != "" || strings.HasPrefix(l.Owner(), "router/"):
+		return m.guardRouter(l)
 	case strings.HasPrefix(l.Owner(), "port/") && up && l.Master == "":
 		return fmt.Errorf("port %s is up without a bridge", l.Name)
 	}
@@ -176,7 +190,8 @@ func (m *machine) guardLink(l plan.Link) error {
 func (m *machine) guardForwarding(host *machine) error {
 	all6 := m.value("ipv6", "all", "forwarding") != host.value("ipv6", "all", "forwarding")
 	for l := range plan.Of[plan.Link](m.state) {
-		if strings.HasPrefix(l.Owner(), "network/") || strings.HasPrefix(l.Owner(), "port/") || l.Name == "lo" {
+		ours := strings.HasPrefix(l.Owner(), "network/") || strings.HasPrefix(l.Owner(), "port/") || strings.HasPrefix(l.Owner(), "router/")
+		if ours || l.NS != "" || l.Name == "lo" {
 			continue
 		}
 		changed := func(family, name string) bool {
@@ -287,16 +302,17 @@ func TestChildrenGoFirst(t *testing.T) {
 		gone := map[string]int{}
 		for i, op := range ops {
 			if l, ok := op.Object.(plan.Link); ok && op.Verb == plan.Del {
-				gone[l.Name] = i
+				gone[l.NS+" "+l.Name] = i
 			}
 		}
 		for i, op := range ops {
-			at, dies := gone[strings.SplitN(op.Object.Key().ID, " ", 2)[0]]
+			ns := op.Object.Key().NS
+			at, dies := gone[ns+" "+strings.SplitN(op.Object.Key().ID, " ", 2)[0]]
 			l, link := op.Object.(plan.Link)
 			if !link && dies && i > at && op.Object.Key().Kind > plan.KindElement {
 				t.Fatalf("%s comes after its link is gone", op)
 			}
-			if at, dies := gone[l.Master]; link && op.Verb == plan.Del && dies && i > at {
+			if at, dies := gone[ns+" "+l.Master]; link && op.Verb == plan.Del && dies && i > at {
 				t.Fatalf("port %s goes after its bridge", l.Name)
 			}
 		}

@@ -10,19 +10,21 @@ import (
 // object, in plain data, every default and every option worked out. The rooms of
 // the protocols do what it says and decide nothing themselves.
 type Service struct {
-	NS      string // network namespace, "" for the daemon's own
+	NS      string // network namespace of the router that serves it, "" for the daemon's own
+	Device  string // the interface it is served on, in NS: the bridge, or a router's interface
 	Network string
-	Bridge  string            // the interface it is served on
-	MAC     spec.MAC          // of the bridge
+	Bridge  string            // in the daemon's own namespace; its ports are the guests
+	MAC     spec.MAC          // of the device
 	Ports   map[string]string // ports of the network: interface → name
 	Subnets []netip.Prefix    // gateway addresses with their prefix lengths
 
-	DHCP4 *DHCP  // nil = not served
-	DHCP6 *DHCP  // nil = not served
-	RA    *RA    // nil = not sent
-	DNS   *DNS   // nil = not served
-	TFTP  []TFTP // directories served
-	Watch bool   // only look who is there: a network of mode bridge
+	DHCP4 *DHCP    // nil = not served
+	DHCP6 *DHCP    // nil = not served
+	RA    *RA      // nil = not sent
+	DNS   *DNS     // nil = not served
+	TFTP  []TFTP   // directories served
+	Watch bool     // only look who is there: a network of mode bridge
+	Joins []string // networks whose names its guests may ask for, sorted
 }
 
 // Owner is the object the service belongs to.

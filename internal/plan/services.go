@@ -2,49 +2,78 @@ package plan
 
 import (
 	"net/netip"
-	"slices"
 	"strings"
 
 	"kvmnet/internal/spec"
 )
 
 // Services returns what is to be served on the live networks, ordered by network,
-// with every default worked out. It is pure. A managed network without an address
-// has no service; one on a bridge of the host is only watched.
+// with every default worked out. It is pure. A managed network is served by the
+// host where that has an address there, else by the first router that has one, and
+// by nobody when there is none; one on a bridge of the host is only watched.
 func Services(live *spec.Spec, facts Facts) []Service {
-	v := serving{builder: builder{live: live, facts: facts}, ports: map[string][]string{}, domains: map[string]int{}}
-	for name, p := range sorted(live.Ports) {
-		v.ports[p.Network] = append(v.ports[p.Network], name)
-	}
-	for _, n := range sorted(live.Networks) {
-		if v.serves(n) && dnsOn(n) {
+	v := serving{builder: builder{live: live, facts: facts, lay: newLayout(live, facts)}, domains: map[string]int{}}
+	for name, n := range sorted(live.Networks) {
+		if n.Mode.Managed() && v.lay.gateway(name, "") != nil && dnsOn(n) {
 			v.domains[domainOf(n)]++
 		}
 	}
 	var list []Service
 	for name, n := range sorted(live.Networks) {
+		e := v.lay.gateway(name, "")
 		switch {
 		case n.Mode == spec.Bridge:
 			if v.bridged(n.Bridge.Name) {
 				list = append(list, v.watch(name, n))
 			}
-		case v.serves(n):
-			list = append(list, v.network(name, n))
+		case e != nil && e.ns != "":
+			list = append(list, v.byRouter(name, e))
+		case e != nil:
+			list = append(list, v.byHost(name, n))
 		}
 	}
 	return list
 }
 
+// byHost works out what the host serves on a network.
+func (v *serving) byHost(name string, n *spec.Network) Service {
+	seen := *n
+	seen.Mode = v.opened(name, n.Mode)
+	return v.network(name, &seen)
+}
+
+// opened is the mode as guests are to see it: those of an isolated network that a
+// policy, peer or forward opens need a way for their answers.
+func (v *serving) opened(network string, m spec.Mode) spec.Mode {
+	if m == spec.Isolated && v.lay.opened[network] {
+		return spec.Route
+	}
+	return m
+}
+
+// byRouter works out what a router serves on a network: the same as the host would,
+// with its own subnets.
+func (v *serving) byRouter(name string, e *end) Service {
+	seen := *e.n
+	seen.Subnets, seen.Routes = e.i.Gateways(), nil
+	seen.Mode = map[spec.Egress]spec.Mode{spec.EgressNone: spec.Isolated, spec.EgressRoute: spec.Route}[e.egress()]
+	if seen.Mode == "" {
+		seen.Mode = spec.NAT
+	}
+	seen.Mode = v.opened(name, seen.Mode)
+	s := v.network(name, &seen)
+	s.NS, s.Device = e.ns, e.link
+	s.MAC = newRouting(&v.builder, e.ns, v.live.Routers[e.ns]).mac(e.link, e.i.MAC)
+	if s.DNS != nil {
+		s.DNS.Register = false // the host has no way to a router's inside
+	}
+	return s
+}
+
 // serving works out the services of one set of live networks.
 type serving struct {
 	builder
-	ports   map[string][]string // names of the ports by network, sorted
-	domains map[string]int      // how many networks answer for a domain
-}
-
-// serves reports whether the host has an address on a network of ours.
-func (v *serving) serves(n *spec.Network) bool {
-	return n.Mode.Managed() && slices.ContainsFunc(n.Subnets, v.usable)
+	domains map[string]int // how many networks answer for a domain
 }
 
 // usable reports whether the kernel knows the subnet's family.
@@ -61,12 +90,12 @@ func (v *serving) watch(name string, n *spec.Network) Service {
 	if hb := v.live.Bridges[n.Bridge.Name]; hb != nil {
 		mac = v.bridgeMAC(n.Bridge.Name, hb)
 	}
-	return Service{Network: name, Bridge: n.Bridge.Name, MAC: mac, Ports: v.interfaces(name), Watch: true}
+	return Service{Network: name, Bridge: n.Bridge.Name, Device: n.Bridge.Name, MAC: mac, Ports: v.interfaces(name), Watch: true}
 }
 
 // network works out what a managed network serves.
 func (v *serving) network(name string, n *spec.Network) Service {
-	s := Service{Network: name, Bridge: n.Bridge.Name, MAC: v.networkMAC(name, n), Ports: v.interfaces(name)}
+	s := Service{Network: name, Bridge: n.Bridge.Name, Device: n.Bridge.Name, MAC: v.networkMAC(name, n), Ports: v.interfaces(name), Joins: v.lay.joins(name)}
 	for _, subnet := range n.Subnets {
 		if v.usable(subnet) {
 			s.Subnets = append(s.Subnets, subnet.Address)
@@ -97,7 +126,7 @@ func (v *serving) interfaces(network string) map[string]string {
 			ports[l.Name] = name
 		}
 	}
-	for _, name := range v.ports[network] {
+	for _, name := range v.lay.portsOf(network) {
 		ports[v.live.Ports[name].Interface] = name
 	}
 	return ports

@@ -200,7 +200,7 @@ func (v *serving) reservePorts(network string, sc *Scope) {
 	for _, r := range sc.Reservations {
 		taken[r.Addr], served[r.MAC] = true, true
 	}
-	for _, name := range v.ports[network] {
+	for _, name := range v.lay.portsOf(network) {
 		p := v.live.Ports[name]
 		for _, a := range p.Addresses {
 			switch {

@@ -113,7 +113,7 @@ func (v *serving) names(network string, n *spec.Network, w *spec.DNS) map[string
 	for _, r := range n.Routes {
 		hosts(r.Subnet())
 	}
-	for _, port := range v.ports[network] {
+	for _, port := range v.lay.portsOf(network) {
 		if name := w.Key(hostLabel(port)); name != "" && len(v.live.Ports[port].Addresses) > 0 {
 			found[name] = append(found[name], v.live.Ports[port].Addresses...)
 		}

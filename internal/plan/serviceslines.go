@@ -19,7 +19,14 @@ func (s Service) Lines() []string {
 	if s.Watch {
 		what = "watch"
 	}
-	p.line(what, "network "+s.Network, field("mac", s.MAC.String()))
+	device := s.Device
+	if device == s.Bridge {
+		device = ""
+	}
+	p.line(what, "network "+s.Network, field("device", device), field("mac", s.MAC.String()))
+	for _, other := range s.Joins {
+		p.line("join", other)
+	}
 	for link, port := range s.Ports {
 		p.line("port", link, port)
 	}

@@ -9,11 +9,20 @@ func (d *differ) stays(h Object) bool {
 	if len(d.waits) == 0 {
 		return false
 	}
+	if ns := h.Key().NS; ns != "" && d.waits[routerOwner(ns)] {
+		return true // wanted leaves out what is replaced
+	}
 	switch h := h.(type) {
+	case Netns:
+		return d.waits[h.Owner()]
 	case Link:
 		return d.linkStays(h)
 	case Element:
 		return d.elementStays(h)
+	case Chain:
+		return d.chainStays(h)
+	case Program:
+		return d.programStays(h)
 	}
 	l, there := d.have.Link(h.Key().NS, linkOf(h))
 	return there && h.Owner() == l.Owner() && d.linkStays(l) && !d.unplugged(h, l)
@@ -43,6 +52,26 @@ func (d *differ) elementStays(e Element) bool {
 	name, _, _ := strings.Cut(e.ID, " . ")
 	l, there := d.have.Link(e.NS, name)
 	return there && d.linkStays(l)
+}
+
+// chainStays: a chain is whose the element is that leads to it.
+func (d *differ) chainStays(c Chain) bool {
+	for e := range Of[Element](d.have) {
+		if e.NS == c.NS && e.Value == "jump "+c.Name && d.elementStays(e) {
+			return true
+		}
+	}
+	return false
+}
+
+// programStays: a program is there for its elements.
+func (d *differ) programStays(p Program) bool {
+	for e := range Of[Element](d.have) {
+		if e.NS == p.NS && d.elementStays(e) {
+			return true
+		}
+	}
+	return false
 }
 
 func (d *differ) gatewayStays(e Element) bool {

@@ -25,8 +25,8 @@ func TakenBy(have State) TakenList { return takenBy(Facts{}.Learn(have), have) }
 func takenBy(facts Facts, have State) TakenList {
 	var list TakenList
 	for _, o := range have {
-		if strings.HasPrefix(o.Owner(), "network/") {
-			continue
+		if o.Key().NS != "" || strings.HasPrefix(o.Owner(), "network/") {
+			continue // of ours, or a router's affair
 		}
 		switch o := o.(type) {
 		case Addr:

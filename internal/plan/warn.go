@@ -8,7 +8,7 @@ import (
 )
 
 // Warnings tells what live objects wait for on this host: an uplink, a bridge,
-// a NIC. Build leaves it out and takes it in when it comes. And it tells which
+// a NIC, the address of a guest. Build leaves it out and takes it in when it comes. And it tells which
 // settings of a network do nothing, though they look as if they did.
 func Warnings(live *spec.Spec, facts Facts) []Conflict {
 	var warnings []Conflict
@@ -26,8 +26,9 @@ func Warnings(live *spec.Spec, facts Facts) []Conflict {
 			warn("network/"+name, "waits for an uplink: the host has no default route")
 		}
 	}
+	l := newLayout(live, facts)
 	for name, n := range live.Networks {
-		for _, message := range idle(n, facts) {
+		for _, message := range l.idle(name, n) {
 			warn("network/"+name, message)
 		}
 	}
@@ -46,22 +47,43 @@ func Warnings(live *spec.Spec, facts Facts) []Conflict {
 			warn("port/"+name, "waits for network "+p.Network+", which does not run")
 		}
 	}
+	for name, r := range sorted(live.Routers) {
+		for _, message := range l.routerWaits(name, r) {
+			warn(routerOwner(name), message)
+		}
+	}
+	for name, f := range sorted(live.Forwards) {
+		if message := l.forwardWaits(f); message != "" {
+			warn("forward/"+name, message)
+		}
+	}
+	for name, p := range sorted(live.Policies) {
+		if message := l.policyIdles(name, p); message != "" {
+			warn("policy/"+name, message)
+		}
+	}
 	slices.SortFunc(warnings, func(a, b Conflict) int {
 		return cmp.Or(cmp.Compare(a.Owner, b.Owner), cmp.Compare(a.Message, b.Message))
 	})
 	return warnings
 }
 
-// idle lists what of a network's settings has no effect.
-func idle(n *spec.Network, facts Facts) (list []string) {
-	has := func(is func(spec.Subnet) bool) bool { return slices.ContainsFunc(n.Subnets, is) }
+// idle lists what of a network's settings has no effect on the host and in routers.
+func (l *layout) idle(name string, n *spec.Network) (list []string) {
+	subnets := n.Subnets
+	for _, e := range l.ends[name] {
+		if e.i != nil {
+			subnets = slices.Concat(subnets, e.i.Gateways())
+		}
+	}
+	has := func(is func(spec.Subnet) bool) bool { return slices.ContainsFunc(subnets, is) }
 	if n.DHCP != nil && !has(func(s spec.Subnet) bool { return s.DHCP != nil }) {
 		list = append(list, "has DHCP settings, but no subnet with dhcp: nobody is given an address")
 	}
-	if n.DNS != nil && spec.Truth(n.DNS.Enabled) && len(n.Subnets) == 0 {
+	if n.DNS != nil && spec.Truth(n.DNS.Enabled) && len(subnets) == 0 {
 		list = append(list, "has DNS settings, but no subnet: nobody answers for its names")
 	}
-	if !facts.IPv6 && has(func(s spec.Subnet) bool { return s.Address.Addr().Is6() }) {
+	if !l.facts.IPv6 && has(func(s spec.Subnet) bool { return s.Address.Addr().Is6() }) {
 		list = append(list, "has an IPv6 subnet, but the kernel has no IPv6: it is left out")
 	}
 	return list

@@ -1,0 +1,63 @@
+package plan
+
+import (
+	"slices"
+
+	"kvmnet/internal/spec"
+)
+
+// claims wants, for every port on a network of ours, the gateway addresses that a
+// guest there must not speak for: those of the host and of routers. A router may
+// speak for its own, and advertise itself.
+func (b *builder) claims() {
+	ports := b.pluggedIn()
+	for name, n := range sorted(b.live.Networks) {
+		if n.Mode == spec.Bridge {
+			continue
+		}
+		ends, routers := b.lay.routed(name), map[string]*end{}
+		for _, e := range ends {
+			if e.router != "" {
+				routers[HostEnd(e.router, e.link)] = e
+			}
+		}
+		for _, port := range ports[n.Bridge.Name] {
+			if routers[port] == nil && len(ends) > 0 {
+				b.want.Add(Element{Mark: Mark("network/" + name), Map: "hosts", ID: port})
+			}
+			for _, e := range ends {
+				if routers[port] != e {
+					b.claim(e, port)
+				}
+			}
+		}
+	}
+}
+
+func (b *builder) claim(e *end, port string) {
+	for _, p := range e.subnets {
+		a := p.Addr()
+		b.want.Add(Element{Mark: Mark("network/" + e.network), Map: "claims" + family(a), ID: port + " . " + a.String()})
+	}
+}
+
+// pluggedIn lists the ports of bridges, those included that others plugged in.
+func (b *builder) pluggedIn() map[string][]string {
+	ports := map[string][]string{}
+	add := func(l Link) {
+		if l.Master != "" && !slices.Contains(ports[l.Master], l.Name) {
+			ports[l.Master] = append(ports[l.Master], l.Name)
+		}
+	}
+	for l := range Of[Link](b.want) {
+		if l.NS == "" {
+			add(l)
+		}
+	}
+	for _, l := range b.facts.Links {
+		if _, ours := b.want[l.Key()]; !ours && l.Owner() == "" {
+			add(l)
+		}
+	}
+	return ports
+}
