@@ -105,7 +105,11 @@ func (a *applier) addAddr(addr plan.Addr) error {
 	if err != nil {
 		return err
 	}
-	err = a.k.change(unix.RTM_NEWADDR, unix.NLM_F_CREATE|unix.NLM_F_EXCL, addrRequest(index, addr.Prefix)...)
+	request := addrRequest(index, addr.Prefix)
+	if addr.Deprecated {
+		request = append(request, attr(unix.IFA_CACHEINFO, deprecated()))
+	}
+	err = a.k.change(unix.RTM_NEWADDR, unix.NLM_F_CREATE|unix.NLM_F_EXCL, request...)
 	if errors.Is(err, unix.EEXIST) {
 		return a.resizeAddr(index, addr.Prefix)
 	}
@@ -162,6 +166,16 @@ func addrRequest(index int, p netip.Prefix) []nl.NetlinkRequestData {
 		msg.Flags = unix.IFA_F_NODAD
 	}
 	return data
+}
+
+// deprecated is struct ifa_cacheinfo of an address that is valid for ever and
+// preferred never.
+func deprecated() []byte {
+	const preferred, valid, forever = 0, 4, 1<<32 - 1
+	b := make([]byte, unix.SizeofIfaCacheinfo)
+	native.PutUint32(b[preferred:], 0)
+	native.PutUint32(b[valid:], forever)
+	return b
 }
 
 func familyOf(a netip.Addr) int {

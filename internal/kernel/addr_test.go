@@ -151,3 +151,25 @@ func TestAddrRefuses(t *testing.T) {
 		t.Errorf("a stranger's address became %q", got)
 	}
 }
+
+func TestAddrThatIsDeprecatedIsNobodysSource(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	w.must(plan.Add, bridge("lab0"), plan.Up{Link: "lab0"})
+	held := addr("lab0", "fd01::60/128")
+	held.Deprecated = true
+	w.again(plan.Add, held, addr("lab0", "fd01::1/64"))
+	list, err := w.addresses()
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, a := range list {
+		if want := a.prefix == held.Prefix; want != (a.flags&unix.IFA_F_DEPRECATED != 0) {
+			t.Errorf("%s has flags %#x", a.prefix, a.flags)
+		}
+	}
+	w.again(plan.Del, held)
+	if w.has(held) {
+		t.Error("still there")
+	}
+}

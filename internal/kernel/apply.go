@@ -94,6 +94,16 @@ func (a *applier) do(op plan.Op) error {
 			return a.delRoute(o)
 		}
 		return a.addRoute(o)
+	case plan.Rule:
+		if del {
+			return a.delRule(o)
+		}
+		return a.addRule(o)
+	case plan.Shape:
+		if del {
+			return a.delShape(o)
+		}
+		return a.shape(o)
 	}
 	return fmt.Errorf("%T is not an object of rtnetlink", op.Object)
 }

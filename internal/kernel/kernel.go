@@ -1,6 +1,7 @@
 package kernel
 
 import (
+	"errors"
 	"fmt"
 
 	"github.com/vishvananda/netlink/nl"
@@ -21,12 +22,22 @@ type Kernel struct {
 	name    string
 	sockets map[int]*nl.SocketHandle
 	release release
+	peers   func(name string) (*Kernel, bool)
+}
+
+// An Option is more than Open must know.
+type Option func(*Kernel)
+
+// Peers tells how to find the Kernel of another namespace by its name, "" being
+// the daemon's own. Links that lead from one to the other need both.
+func Peers(find func(name string) (*Kernel, bool)) Option {
+	return func(k *Kernel) { k.peers = find }
 }
 
 // Open binds to a network namespace. The name is what its objects carry in their
 // NS field, "" for the daemon's own. The namespace stays the caller's and must
 // be open as long as the Kernel is.
-func Open(ns *netns.NS, name string) (*Kernel, error) {
+func Open(ns *netns.NS, name string, options ...Option) (*Kernel, error) {
 	s, err := nl.GetNetlinkSocketAt(vns.NsHandle(ns.Fd()), vns.None(), unix.NETLINK_ROUTE)
 	if err != nil {
 		return nil, fmt.Errorf("open rtnetlink socket: %w", err)
@@ -39,13 +50,37 @@ func Open(ns *netns.NS, name string) (*Kernel, error) {
 	}
 	s.SetSendTimeout(&nl.SocketTimeoutTv)
 	s.SetReceiveTimeout(&nl.SocketTimeoutTv)
-	return &Kernel{
+	k := &Kernel{
 		ns:      ns,
 		name:    name,
 		sockets: map[int]*nl.SocketHandle{unix.NETLINK_ROUTE: {Socket: s}},
 		release: running(),
-	}, nil
+	}
+	for _, o := range options {
+		o(k)
+	}
+	return k, nil
 }
+
+// peer finds the Kernel of a namespace.
+func (k *Kernel) peer(name string) (*Kernel, error) {
+	if name == k.name {
+		return k, nil
+	}
+	if k.peers != nil {
+		if p, there := k.peers(name); there {
+			return p, nil
+		}
+	}
+	if name == "" {
+		return nil, errors.New("the daemon's own network namespace is not known here")
+	}
+	return nil, fmt.Errorf("network namespace %s is not there", name)
+}
+
+// routers says whether the namespace is one that we made, for a router, and
+// everything in it counts.
+func (k *Kernel) routers() bool { return k.name != "" }
 
 // Close releases the socket.
 func (k *Kernel) Close() error { return k.sockets[unix.NETLINK_ROUTE].Close() }

@@ -31,6 +31,8 @@ type device struct {
 	master int
 	lower  int  // IFLA_LINK: veth peer or lower device
 	beyond bool // lower is an index of another namespace
+	far    int  // the number of that namespace, as this one counts them
+	qdisc  string
 	tap    bool // kind tun only
 	stp    bool // bridges only
 	vlans  bool // bridges only: they filter by VLAN
@@ -89,7 +91,9 @@ func parseDevice(m []byte) (d device) {
 		case unix.IFLA_LINK:
 			d.lower = number(v)
 		case unix.IFLA_LINK_NETNSID:
-			d.beyond = true
+			d.beyond, d.far = true, number(v)
+		case unix.IFLA_QDISC:
+			d.qdisc = unix.ByteSliceToString(v)
 		case unix.IFLA_LINKINFO:
 			d.parseInfo(v)
 		case unix.IFLA_AF_SPEC:
@@ -137,7 +141,14 @@ func (d *device) parseFamilies(families []byte) {
 	}
 }
 
-func (d *device) mark() plan.Mark { return markOf(d.alias, d.group) }
+// mark tells whose the link is. What stands on the loopback interface tells whose
+// the namespace is; nobody makes or deletes the interface itself.
+func (d *device) mark() plan.Mark {
+	if d.arp == unix.ARPHRD_LOOPBACK {
+		return ""
+	}
+	return markOf(d.alias, d.group)
+}
 
 // linkType is the kind in the words of plan.
 func (d *device) linkType() string {
@@ -152,8 +163,9 @@ func (d *device) linkType() string {
 	return "device"
 }
 
-// link is the device as an object of plan. Of our links only bridges tell their
-// MAC: what is wanted of a tap or veth is the guest's, which is not on this end.
+// link is the device as an object of plan. Of our links in the daemon's namespace
+// only bridges tell their MAC: what is wanted of a tap or veth is the guest's,
+// which is not on this end.
 func (d *device) link(ns string, names map[int]string) plan.Link {
 	l := plan.Link{
 		Mark:   d.mark(),
@@ -167,7 +179,7 @@ func (d *device) link(ns string, names map[int]string) plan.Link {
 	if d.lower != d.index && !d.beyond {
 		l.Parent = names[d.lower]
 	}
-	if len(d.mac) == len(l.MAC) && (l.Mark == "" || l.Type == "bridge") {
+	if len(d.mac) == len(l.MAC) && (l.Mark == "" || l.Type == "bridge" || ns != "") {
 		l.MAC = spec.MAC(d.mac)
 	}
 	if l.Type == "bridge" {

@@ -21,7 +21,12 @@ func (a *applier) addLink(l plan.Link) error {
 	switch l.Type {
 	case "bridge":
 		err = a.create(l, nil, bridgeInfo(l))
+	case "macvlan":
+		return a.addMacvlan(l)
 	case "veth":
+		if l.PeerNS != l.NS {
+			return a.addPair(l)
+		}
 		err = a.create(l, mtuAttr(l.MTU), vethInfo(l))
 	case "tap":
 		return a.addTap(l)

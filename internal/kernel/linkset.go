@@ -21,6 +21,8 @@ func (a *applier) setLink(l plan.Link) error {
 		return a.enslave(have, l.Master)
 	case have.mark() == "":
 		return fmt.Errorf("link of type %s is not kvmnet's", have.linkType())
+	case l.Type == "macvlan" && l.Lower != "":
+		return a.addMacvlan(l) // the NIC below it may be another one
 	}
 	return a.alter(have, l)
 }
@@ -43,6 +45,11 @@ func (a *applier) alter(have device, l plan.Link) error {
 	if err := a.modify(have.index, data); err != nil {
 		return err
 	}
+	if l.MTU > have.mtu && have.qdisc == tokenBucket {
+		if err := a.refit(have.index, l.MTU); err != nil {
+			return err
+		}
+	}
 	if l.Type == "bridge" {
 		if err := a.setSTP(have, l); err != nil {
 			return err
@@ -54,8 +61,10 @@ func (a *applier) alter(have device, l plan.Link) error {
 // hostMAC is the address of the link itself. That of a port is the guest's with
 // the first byte fe: a bridge that was given no address takes its lowest port's,
 // and must not take a guest's, nor another one each time a guest comes or goes.
+//
+// In the namespace of a router there are no ports of guests: a MAC is the link's.
 func hostMAC(l plan.Link) spec.MAC {
-	if l.Type != "bridge" && !l.MAC.IsZero() {
+	if l.NS == "" && l.Type != "bridge" && !l.MAC.IsZero() {
 		l.MAC[0] = 0xfe
 	}
 	return l.MAC

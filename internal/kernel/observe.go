@@ -2,6 +2,7 @@ package kernel
 
 import (
 	"context"
+	"fmt"
 
 	"golang.org/x/sys/unix"
 
@@ -12,16 +13,26 @@ import (
 const objectsPerLink = 16
 
 // Observe returns all links, ours and foreign, with their up state, addresses,
-// unicast routes of the main table and settings. The dumps follow one another,
-// so what changes meanwhile may be seen half; Watch wakes for it.
+// routes and settings, and the limits of those that are ours. In the daemon's own
+// namespace the routes are the unicast ones of the main table; in a router's they
+// are all that plan knows, and the rules and the namespace itself are seen, too.
+// The dumps follow one another, so what changes meanwhile may be seen half; Watch
+// wakes for it.
 func (k *Kernel) Observe(ctx context.Context) (plan.State, error) {
 	devices, err := k.devices()
 	if err != nil {
 		return nil, err
 	}
-	v := view{ns: k.name, state: make(plan.State, objectsPerLink*len(devices)), release: k.release}
+	v := view{ns: k.name, home: Host, state: make(plan.State, objectsPerLink*len(devices)), release: k.release}
+	if k.routers() {
+		v.addNamespace(devices)
+	}
 	v.addLinks(devices)
-	for _, observe := range []func(*view) error{k.observeAddrs, k.observeRoutes, k.observeWhole} {
+	observers := []func(*view) error{k.observeAddrs, k.observeRoutes, k.observeWhole, k.observeShapes}
+	if k.routers() {
+		observers = append(observers, k.observeRules, k.observeLowers)
+	}
+	for _, observe := range observers {
 		if err := ctx.Err(); err != nil {
 			return nil, err
 		}
@@ -35,15 +46,30 @@ func (k *Kernel) Observe(ctx context.Context) (plan.State, error) {
 // view is an observation in the making.
 type view struct {
 	ns      string
+	home    plan.Mark // of what is ours and on no link of ours
 	release release
 	state   plan.State
 	names   map[int]string    // of links, by index
 	marks   map[int]plan.Mark // of links, by index
+	shaped  []int             // links of ours with a token bucket
+	lowers  map[string]int    // macvlans of ours, and the NICs below them
+}
+
+// addNamespace adds the namespace itself, whose owner is written on its loopback
+// interface.
+func (v *view) addNamespace(devices []device) {
+	for _, d := range devices {
+		if d.name == loopback && d.arp == unix.ARPHRD_LOOPBACK {
+			v.home = ownerOf(d)
+		}
+	}
+	v.state.Add(plan.Netns{Mark: v.home, Name: v.ns})
 }
 
 func (v *view) addLinks(devices []device) {
 	v.names = make(map[int]string, len(devices))
 	v.marks = make(map[int]plan.Mark, len(devices))
+	v.lowers = map[string]int{}
 	for i := range devices {
 		d := &devices[i]
 		v.names[d.index], v.marks[d.index] = d.name, d.mark()
@@ -54,8 +80,34 @@ func (v *view) addLinks(devices []device) {
 		if d.flags&unix.IFF_UP != 0 {
 			v.state.Add(plan.Up{Mark: d.mark(), NS: v.ns, Link: d.name})
 		}
+		if d.mark() != "" && d.qdisc == tokenBucket {
+			v.shaped = append(v.shaped, d.index)
+		}
+		if d.mark() != "" && d.kind == "macvlan" {
+			v.lowers[d.name] = d.lower
+		}
 		v.addSettings(d)
 	}
+}
+
+// observeLowers names the NICs below our macvlans, which are in the daemon's
+// namespace.
+func (k *Kernel) observeLowers(v *view) error {
+	if len(v.lowers) == 0 {
+		return nil
+	}
+	home, err := k.peer("")
+	if err != nil {
+		return err
+	}
+	for name, index := range v.lowers {
+		l, _ := v.state.Link(v.ns, name)
+		if l.Lower, err = home.nameOf(index); err != nil {
+			return fmt.Errorf("name the NIC below %s: %w", name, err)
+		}
+		v.state.Add(l)
+	}
+	return nil
 }
 
 // markOn is the mark of an address or route of ours on a link.
@@ -63,5 +115,5 @@ func (v *view) markOn(index int) plan.Mark {
 	if m := v.marks[index]; m != "" {
 		return m
 	}
-	return Host
+	return v.home
 }

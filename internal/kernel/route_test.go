@@ -219,3 +219,23 @@ func TestObserveOfAnEmptyNamespace(t *testing.T) {
 		t.Errorf("unexpected %s", r)
 	}
 }
+
+func TestRouteToTheHostIsOursBesideTheKernels(t *testing.T) {
+	t.Parallel()
+	for _, r := range []plan.Route{
+		{Mark: lab, Table: unix.RT_TABLE_LOCAL, Type: "local", Dst: pfx("::1/128"), Link: "lab0"},
+		{Mark: lab, Table: unix.RT_TABLE_LOCAL, Type: "local", Dst: pfx("192.0.2.0/24"), Link: "lab0"},
+	} {
+		w := routed(t)
+		before := w.see().String()
+		w.again(plan.Add, r)
+		equal(t, w.see()[r.Key()], plan.Object(r))
+		w.again(plan.Del, r)
+		equal(t, w.see().String(), before)
+		w.must(plan.Add, r)
+		w.must(plan.Del, bridge("lab0"))
+		if w.has(r) {
+			t.Errorf("%s outlived its link", r)
+		}
+	}
+}

@@ -3,10 +3,10 @@ package kernel
 import (
 	"errors"
 	"fmt"
-	"io/fs"
 	"os"
 	"strconv"
-	"strings"
+
+	"golang.org/x/sys/unix"
 
 	"kvmnet/internal/plan"
 )
@@ -23,22 +23,29 @@ type setting struct {
 // force_forwarding, the last, is there from kernel 6.17 on; where the block ends
 // before it, the setting does not exist.
 var (
-	settings4 = []setting{{"forwarding", 0}, {"arp_announce", 17}, {"arp_ignore", 18}, {"promote_secondaries", 19}}
+	settings4 = []setting{
+		{"forwarding", 0}, {"arp_announce", 17}, {"arp_ignore", 18}, {"promote_secondaries", 19}, {"route_localnet", 25},
+	}
 	settings6 = []setting{
 		{"forwarding", 0}, {"accept_ra", 3}, {"autoconf", 5}, {"disable_ipv6", 26},
 		{"accept_dad", 27}, {"force_forwarding", 59},
 	}
 )
 
-// wholeHost are the settings of all links together, as a family and a name.
-var wholeHost = []plan.Sysctl{
-	{Family: "ipv4", Link: "all", Name: "forwarding"},
-	{Family: "ipv6", Link: "all", Name: "forwarding"},
-}
+// routerSettings4 and routerSettings6 are looked at in the namespaces of routers
+// beside the others.
+var (
+	routerSettings4 = []setting{{"rp_filter", 7}, {"ignore_routes_with_linkdown", 28}}
+	routerSettings6 = []setting{{"ignore_routes_with_linkdown", 39}}
+)
 
 func (v *view) addSettings(d *device) {
 	v.addBlock(d, "ipv4", d.conf4, settings4)
 	v.addBlock(d, "ipv6", d.conf6, settings6)
+	if v.ns != "" {
+		v.addBlock(d, "ipv4", d.conf4, routerSettings4)
+		v.addBlock(d, "ipv6", d.conf6, routerSettings6)
+	}
 }
 
 func (v *view) addBlock(d *device, family string, block []byte, settings []setting) {
@@ -52,23 +59,48 @@ func (v *view) addBlock(d *device, family string, block []byte, settings []setti
 	}
 }
 
+// netconf are the attributes of RTM_GETNETCONF that tell a setting of all links
+// together (linux/netconf.h).
+const (
+	netconfIfindex = 1
+	netconfAll     = -1
+	netconfForward = 2
+	netconfFilter  = 3
+)
+
 // observeWhole reads the settings of the whole namespace, which no link carries.
-// Without IPv6 its file is not there.
+// Without IPv6 nobody answers for it.
 func (k *Kernel) observeWhole(v *view) error {
-	return k.ns.Do(func() error {
-		for _, s := range wholeHost {
-			value, err := os.ReadFile(procPath(s))
-			switch {
-			case errors.Is(err, fs.ErrNotExist):
-				continue
-			case err != nil:
-				return fmt.Errorf("read setting: %w", err)
-			}
-			s.NS, s.Value = v.ns, strings.TrimSpace(string(value))
-			v.state.Add(s)
+	for family, name := range map[uint8]string{unix.AF_INET: "ipv4", unix.AF_INET6: "ipv6"} {
+		msgs, err := k.request(unix.RTM_GETNETCONF, 0, family8(family), attr32(netconfIfindex, netconfAll)).
+			Execute(unix.NETLINK_ROUTE, unix.RTM_NEWNETCONF)
+		switch {
+		case family == unix.AF_INET6 && (errors.Is(err, unix.EOPNOTSUPP) || errors.Is(err, unix.EAFNOSUPPORT)):
+			continue
+		case err != nil:
+			return fmt.Errorf("read settings of %s: %w", name, err)
 		}
-		return nil
-	})
+		for _, m := range msgs {
+			v.addWhole(name, m[min(unix.RTA_ALIGNTO, len(m)):])
+		}
+	}
+	return nil
+}
+
+// addWhole reads an answer behind its header, struct netconfmsg.
+func (v *view) addWhole(family string, b []byte) {
+	for kind, value := range attrs(b) {
+		s := plan.Sysctl{NS: v.ns, Family: family, Link: "all", Value: strconv.Itoa(number(value))}
+		switch {
+		case kind == netconfForward:
+			s.Name = "forwarding"
+		case kind == netconfFilter && family == "ipv4" && v.ns != "":
+			s.Name = "rp_filter"
+		default:
+			continue
+		}
+		v.state.Add(s)
+	}
 }
 
 // procPath is the file of a setting. It shows the namespace of the thread that

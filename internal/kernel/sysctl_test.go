@@ -17,6 +17,7 @@ var uncommon = []plan.Sysctl{
 	sysctl("ipv4", "a.b", "arp_announce", "2"),
 	sysctl("ipv4", "a.b", "promote_secondaries", "1"),
 	sysctl("ipv4", "a.b", "arp_ignore", "3"),
+	sysctl("ipv4", "a.b", "route_localnet", "1"),
 	sysctl("ipv4", "a.b", "forwarding", "1"),
 	sysctl("ipv6", "a.b", "accept_dad", "2"),
 	sysctl("ipv6", "a.b", "accept_ra", "2"),

@@ -15,6 +15,10 @@ const watched = 1<<(unix.RTNLGRP_LINK-1) |
 	1<<(unix.RTNLGRP_IPV4_ROUTE-1) | 1<<(unix.RTNLGRP_IPV6_ROUTE-1) |
 	1<<(unix.RTNLGRP_IPV4_NETCONF-1) | 1<<(unix.RTNLGRP_IPV6_NETCONF-1) // forwarding, of a link or of all
 
+// watchedInRouters are watched beside them where every object counts: rules, and
+// qdiscs. In the daemon's own namespace others change theirs all the time.
+const watchedInRouters = 1<<(unix.RTNLGRP_IPV4_RULE-1) | 1<<(unix.RTNLGRP_IPV6_RULE-1) | 1<<(unix.RTNLGRP_TC-1)
+
 // Watch calls wake whenever links, addresses, routes or forwarding change, and once when it
 // begins to listen, because what changed before went unseen. It returns nil when
 // ctx ends. wake must not block; messages are not read, so that one wake may
@@ -40,13 +44,17 @@ func (k *Kernel) Watch(ctx context.Context, wake func()) error {
 // it, so that closing it ends a wait.
 func (k *Kernel) subscribe() (*os.File, error) {
 	var s *os.File
+	groups := uint32(watched)
+	if k.routers() {
+		groups |= watchedInRouters
+	}
 	err := k.ns.Do(func() error {
 		fd, err := unix.Socket(unix.AF_NETLINK, unix.SOCK_RAW|unix.SOCK_CLOEXEC|unix.SOCK_NONBLOCK, unix.NETLINK_ROUTE)
 		if err != nil {
 			return err
 		}
 		s = os.NewFile(uintptr(fd), "rtnetlink")
-		return unix.Bind(fd, &unix.SockaddrNetlink{Family: unix.AF_NETLINK, Groups: watched})
+		return unix.Bind(fd, &unix.SockaddrNetlink{Family: unix.AF_NETLINK, Groups: groups})
 	})
 	if err != nil && s != nil {
 		s.Close()

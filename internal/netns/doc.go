@@ -6,5 +6,8 @@
 // the rule is: enter only to open; never serve, resolve or start goroutines
 // inside Do.
 //
+// A Directory holds namespaces by name, as ip-netns(8) does: it makes, lists,
+// opens, deletes and watches them. Whose they are is not its affair.
+//
 // netns imports nothing of kvmnet.
 package netns

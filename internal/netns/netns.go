@@ -118,7 +118,7 @@ func (n *NS) Do(fn func() error) error {
 		return err
 	}
 	defer home.Close()
-	if err := unix.Setns(n.Fd(), unix.CLONE_NEWNET); err != nil {
+	if err := n.with(func(fd int) error { return unix.Setns(fd, unix.CLONE_NEWNET) }); err != nil {
 		runtime.UnlockOSThread()
 		return fmt.Errorf("enter network namespace %s: %w", n.name, err)
 	}
@@ -132,6 +132,19 @@ func (n *NS) Do(fn func() error) error {
 	return err
 }
 
+// with lends the descriptor. A Close meanwhile waits, so that its number cannot
+// become somebody else's; after it the error is os.ErrClosed.
+func (n *NS) with(do func(fd int) error) error {
+	conn, err := n.file.SyscallConn()
+	if err != nil {
+		return err
+	}
+	if conn.Control(func(fd uintptr) { err = do(int(fd)) }) != nil {
+		return os.ErrClosed
+	}
+	return err
+}
+
 // Fd is the namespace's descriptor, valid until Close.
 func (n *NS) Fd() int { return int(n.file.Fd()) }
 
@@ -141,7 +154,7 @@ func (n *NS) Name() string { return n.name }
 // ID tells namespaces apart: the inode number of the namespace.
 func (n *NS) ID() (uint64, error) {
 	var st unix.Stat_t
-	if err := unix.Fstat(n.Fd(), &st); err != nil {
+	if err := n.with(func(fd int) error { return unix.Fstat(fd, &st) }); err != nil {
 		return 0, fmt.Errorf("stat network namespace: %w", err)
 	}
 	return st.Ino, nil

@@ -1,6 +1,7 @@
 package netns
 
 import (
+	"errors"
 	"net"
 	"os"
 	"sync"
@@ -52,6 +53,17 @@ func TestNSDoRunsInsideAndComesBack(t *testing.T) {
 		})
 	}
 	wg.Wait()
+}
+
+func TestNSThatIsClosedIsNotEntered(t *testing.T) {
+	ns := need(t)
+	ns.Close()
+	if err := ns.Do(func() error { t.Error("entered"); return nil }); !errors.Is(err, os.ErrClosed) {
+		t.Errorf("got %v", err)
+	}
+	if _, err := ns.ID(); !errors.Is(err, os.ErrClosed) {
+		t.Errorf("got %v", err)
+	}
 }
 
 func TestNSNewHasOnlyLoopback(t *testing.T) {
