@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"sync"
 
-	"github.com/google/nftables"
 	"github.com/mdlayher/netlink"
 	"golang.org/x/sys/unix"
 
@@ -14,16 +13,16 @@ import (
 )
 
 // Conn is our table in one network namespace. It may be used by several
-// goroutines. Its sockets stay open: closing one after a deletion waits for the
+// goroutines. Its socket stays open: closing one after a deletion waits for the
 // kernel to free what was deleted, 12 ms each time.
 type Conn struct {
 	ns   *netns.NS
 	name string
 
 	mu    sync.Mutex
-	batch *nftables.Conn // changes
-	dump  *netlink.Conn  // reads
-	cache plan.State     // what Observe saw at generation gen; nil = nothing known
+	conn  *netlink.Conn
+	room  int        // bytes that fit into a transaction
+	cache plan.State // what Observe saw at generation gen; nil = nothing known
 	gen   uint32
 }
 
@@ -31,22 +30,24 @@ type Conn struct {
 // Conn. The name is the one plan's objects carry, "" for the daemon's own
 // namespace.
 func Open(ns *netns.NS, name string) (*Conn, error) {
-	batch, err := nftables.New(nftables.AsLasting(), nftables.WithNetNSFd(ns.Fd()))
+	conn, err := netlink.Dial(unix.NETLINK_NETFILTER, &netlink.Config{NetNS: ns.Fd()})
 	if err != nil {
 		return nil, fmt.Errorf("open nftables in namespace %q: %w", name, err)
 	}
-	dump, err := netlink.Dial(unix.NETLINK_NETFILTER, &netlink.Config{NetNS: ns.Fd()})
-	if err != nil {
-		return nil, errors.Join(fmt.Errorf("open nftables in namespace %q: %w", name, err), batch.CloseLasting())
+	// Each element of a transaction that is refused is complained of.
+	if err := conn.SetReadBuffer(complaintsRoom); err != nil {
+		return nil, errors.Join(fmt.Errorf("open nftables in namespace %q: %w", name, err), conn.Close())
 	}
-	return &Conn{ns: ns, name: name, batch: batch, dump: dump}, nil
+	return &Conn{ns: ns, name: name, conn: conn}, nil
 }
 
-// Close closes the sockets; the table stays.
+const complaintsRoom = 1 << 22
+
+// Close closes the socket; the table stays.
 func (c *Conn) Close() error {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	return errors.Join(c.batch.CloseLasting(), c.dump.Close())
+	return c.conn.Close()
 }
 
 // forget makes the next Observe read the kernel.

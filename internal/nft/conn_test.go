@@ -51,9 +51,13 @@ func sameState(t *testing.T, c *Conn, objs ...plan.Object) {
 	want := plan.State{}
 	want.Add(plan.Program{Fingerprint: mustFingerprint(t)})
 	for _, o := range objs {
-		e := o.(plan.Element)
-		e.Mark = "host"
-		want.Add(e)
+		switch o := o.(type) {
+		case plan.Element:
+			o.Mark = "host"
+			want.Add(o)
+		case plan.Chain:
+			want.Add(plan.Chain{Mark: "host", Name: o.Name, Digest: o.Digest})
+		}
 	}
 	if diff := cmp.Diff(want.String(), observe(t, c).String()); diff != "" {
 		t.Errorf("observed state (-want +got):\n%s", diff)
@@ -73,6 +77,19 @@ func sample() []plan.Object {
 		el("masquerade4", "lab0", ""), el("masquerade6", "accept", ""),
 		el("held4", "eth0", ""), el("held6", "123456789012345", ""),
 		el("gateways4", "10.0.0.1", ""), el("gateways6", "fd00::1", ""),
+		el("routers", "br0 . 52:54:00:12:34:56", ""), el("peered", "lab0 . db0", ""),
+		el("forward4", "tcp . 8080", "10.9.0.5 . 80"), el("forward4", "udp . 8080", "10.9.0.5 . 80"),
+		el("forward6", "sctp . 65535", "fd00::5 . 1"),
+		el("forward_at4", "192.0.2.1 . tcp . 80", "10.9.0.5 . 8080"),
+		el("forward_at6", "2001:db8::1 . udp . 53", "fd00::5 . 53"),
+		el("forward_range4", "tcp . 2000-2999", "10.9.0.5"), el("forward_range4", "udp . 2500", "10.9.0.6"),
+		el("forward_range6", "tcp . 1-65535", "fd00::5"),
+		el("forward_range_at4", "192.0.2.1 . tcp . 3000-3001", "10.9.0.5"),
+		el("forward_range_at6", "2001:db8::1 . sctp . 3000-3999", "fd00::5"),
+		el("floating4", "192.0.2.7", "10.9.0.7"), el("floating_source4", "10.9.0.7", "192.0.2.7"),
+		el("floating6", "2001:db8::7", "fd00::7"), el("floating_source6", "fd00::7", "2001:db8::7"),
+		el("steered", "eth0", ""), el("entered", "eth0", "0x00000065"), el("leaves", "lab0", "0x00000101"),
+		el("claims4", "vnet0 . 10.0.0.1", ""), el("claims6", "vnet0 . fe80::1", ""), el("hosts", "vnet0", ""),
 	}
 }
 
@@ -197,7 +214,7 @@ func TestNSApplyIsAllOrNothing(t *testing.T) {
 	t.Parallel()
 	c, m := loaded(t)
 	// The kernel refuses an element of a set that holds one element at most.
-	m.nft("flush chain inet kvmnet leave\ndelete set inet kvmnet egress\nadd set inet kvmnet egress { type ifname . ifname; size 1; }")
+	m.nft("flush chain inet kvmnet pinning\ndelete set inet kvmnet egress\nadd set inet kvmnet egress { type ifname . ifname; size 1; }")
 	ops := []plan.Op{
 		{Verb: plan.Add, Object: el("bridges", "lab0", "")},
 		{Verb: plan.Add, Object: el("egress", "lab0 . eth0", "")},
@@ -230,14 +247,24 @@ func TestNSApplyNamesWhatItCannotDo(t *testing.T) {
 		{full, el("nowhere", "lab0", ""), `the program has no map or set "nowhere"`},
 		{full, el("from", "lab0", "jump nowhere"), `"jump nowhere" is not a jump to a chain of the program`},
 		{full, el("from", "lab0", ""), `"" is not a jump to a chain of the program`},
-		{full, el("bridges", "lab0", "accept"), `set bridges takes no value, got "accept"`},
+		{full, el("bridges", "lab0", "accept"), `bridges: takes no value, got "accept"`},
 		{full, el("bridges", "much-too-long-0x", ""), "is not an interface name of 1 to 15 plain characters"},
 		{full, el("bridges", `a" }; x`, ""), "is not an interface name"},
 		{full, el("bridges", "lab*", ""), "is not an interface name"},
-		{full, el("segments", "lab0", ""), "is not a pair of interfaces such as lab0 . eth0"},
+		{full, el("segments", "lab0", ""), `"lab0" does not read lab0 . lab0`},
 		{full, el("gateways4", "fd00::1", ""), "is not an address of 32 bits"},
 		{full, el("gateways6", "10.0.0.1", ""), "is not an address of 128 bits"},
 		{full, el("gateways6", "fe80::1%lab0", ""), "is not an address of 128 bits"},
+		{full, el("forward4", "tcp . 80-90", "10.0.0.1 . 80"), `"tcp . 80-90" is a range, and this map takes single ports`},
+		{full, el("forward4", "icmp . 80", "10.0.0.1 . 80"), `"icmp" is not tcp, udp or sctp`},
+		{full, el("forward4", "tcp . 80", "10.0.0.1"), `forward4: "10.0.0.1" does not read 10.0.0.1 . 80`},
+		{full, el("forward4", "tcp . 80", "10.0.0.1 . 80-90"), "a value is no range"},
+		{full, el("forward4", "tcp . 080", "10.0.0.1 . 80"), `"080" is not a port`},
+		{full, el("forward_range4", "tcp . 90-80", "10.0.0.1"), `"90-80" is not a port or a range of ports such as 2000-2999`},
+		{full, el("entered", "eth0", "257"), `"257" is not a mark such as 0x00000101`},
+		{full, plan.NewChain("host", "", "forward", "drop"), "has no name of a chain that is made for an object"},
+		{full, plan.NewChain("host", "", "caps_lab0", "accept", "drp"), "chain caps_lab0: "},
+		{full, el("caps", "lab0", "jump caps_lab0"), "add element caps { lab0 : jump caps_lab0 }: "},
 		{full, plan.Up{Link: "lab0"}, "link lab0 up: is not an object of nftables"},
 	} {
 		errs := c.conn.Apply(t.Context(), []plan.Op{{Verb: plan.Add, Object: c.object}})
@@ -281,7 +308,7 @@ func TestNSRuleCountDoesNotDependOnNetworks(t *testing.T) {
 	t.Parallel()
 	count := func(networks int) (rules, chains int) {
 		c, _ := loaded(t, manyNetworks(networks)...)
-		tab, err := c.table()
+		tab, err := c.table(unix.NFPROTO_INET)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -311,7 +338,7 @@ func TestNSForeignTablesStayAsTheyAre(t *testing.T) {
 	m.nft(`table inet filter { set s { type ifname; elements = { "a" }; }; chain forward { type filter hook forward priority filter; policy drop; counter accept; }; }
 		table ip kvmnet { chain from_nat { accept; }; }
 		table ip nat { chain POSTROUTING { type nat hook postrouting priority srcnat; masquerade; }; }
-		table bridge kvmnet { set bridges { type ifname; }; }`)
+		table ip6 kvmnet { set bridges { type ifname; }; }`)
 	before := m.nft("list ruleset")
 	apply(t, c, plan.Add, append([]plan.Object{plan.Program{}}, sample()...)...)
 	apply(t, c, plan.Del, sample()...)
@@ -347,7 +374,7 @@ func TestNSWatchWakesOnEveryForeignChange(t *testing.T) {
 	}
 	expect("start")
 	for _, change := range []string{
-		"add rule inet kvmnet leave accept",
+		"add rule inet kvmnet pinning accept",
 		`delete element inet kvmnet pinned { "lab0" }`,
 		"delete table inet kvmnet",
 		"table ip other",
@@ -384,7 +411,7 @@ func TestNSWatchSurvivesLostEvents(t *testing.T) {
 	for range 2 {
 		<-woken
 	}
-	m.nft("add rule inet kvmnet leave accept")
+	m.nft("add rule inet kvmnet pinning accept")
 	eventually(t, "the rule that was added after the loss is seen", func() bool {
 		select {
 		case <-woken:
@@ -402,7 +429,7 @@ func TestNSWatchSurvivesLostEvents(t *testing.T) {
 func TestMissingNftSaysHowToGetIt(t *testing.T) {
 	m := newMachine(t, "host")
 	t.Setenv("PATH", t.TempDir())
-	err := load(t.Context(), m.ns, script(nil))
+	err := load(t.Context(), m.ns, script(nil, nil))
 	if err == nil || err.Error() != "nft is not installed: apt install nftables" {
 		t.Errorf("got %v", err)
 	}

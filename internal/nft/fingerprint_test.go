@@ -35,11 +35,11 @@ func TestNSFingerprintIsThatOfTheLoadedProgram(t *testing.T) {
 		{"replaced with elements", func() { apply(t, c, plan.Set, plan.Program{}) }},
 		{"loaded by hand after another table", func() {
 			m.nft("table inet aaa { set s { type ifname; }; chain c { iifname { a, b } accept; }; }")
-			m.nft(script(nil))
+			m.nft(script(nil, nil))
 		}},
 		{"rule added and taken away", func() {
-			m.nft("add rule inet kvmnet leave accept")
-			m.nft("delete rule inet kvmnet leave handle " + lastHandle(t, m))
+			m.nft("add rule inet kvmnet pinning accept")
+			m.nft("delete rule inet kvmnet pinning handle " + lastHandle(t, m))
 		}},
 	}
 	for _, s := range steps {
@@ -52,7 +52,7 @@ func TestNSFingerprintIsThatOfTheLoadedProgram(t *testing.T) {
 
 func lastHandle(t *testing.T, m *machine) string {
 	t.Helper()
-	out, err := m.run("", "nft", "-a", "list", "chain", "inet", "kvmnet", "leave")
+	out, err := m.run("", "nft", "-a", "list", "chain", "inet", "kvmnet", "pinning")
 	if err != nil {
 		t.Fatal(err, out)
 	}
@@ -72,6 +72,7 @@ func TestNSFingerprintShowsEveryKindOfTampering(t *testing.T) {
 		"flush chain inet kvmnet in_source",
 		"add chain inet kvmnet stray",
 		"add chain inet kvmnet stray { type filter hook forward priority 10; }",
+		"add chain inet kvmnet caps_stray { type filter hook forward priority 10; }",
 		"add chain inet kvmnet forward { policy drop; }",
 		"add table inet kvmnet { flags dormant; }",
 		"add set inet kvmnet stray { type ifname; }",
@@ -81,12 +82,16 @@ func TestNSFingerprintShowsEveryKindOfTampering(t *testing.T) {
 		"flush chain inet kvmnet in_source\nadd rule inet kvmnet in_source icmpv6 type { 1, 2 } return",
 		"flush chain inet kvmnet in_source\nadd rule inet kvmnet in_source icmpv6 type { 1, 3 } return",
 		"flush chain inet kvmnet from_isolated\nadd rule inet kvmnet from_isolated counter name spoofed drop",
-		"add rule inet kvmnet leave jump to_nat",
-		"add rule inet kvmnet leave jump to_open",
+		"add rule inet kvmnet pinning jump to_nat",
+		"add rule inet kvmnet pinning jump to_open",
+		"delete table bridge kvmnet",
+		"delete table inet kvmnet",
+		"add rule bridge kvmnet frames accept",
+		"add set bridge kvmnet stray { type ifname; }",
 		// What cannot be mended in place: a chain on another hook, a map of another type.
 		"delete chain inet kvmnet incoming\nadd chain inet kvmnet incoming { type filter hook input priority 7; }",
 		"delete chain inet kvmnet incoming\nadd chain inet kvmnet incoming",
-		"flush chain inet kvmnet leave\ndelete set inet kvmnet egress\nadd set inet kvmnet egress { type ipv4_addr; }",
+		"flush chain inet kvmnet pinning\ndelete set inet kvmnet egress\nadd set inet kvmnet egress { type ipv4_addr; }",
 		// A stray map with a stray chain in it.
 		`add chain inet kvmnet stray
 		add map inet kvmnet aaa { type ifname : verdict; elements = { "x" : jump stray }; }`,
@@ -123,19 +128,18 @@ func TestNSFingerprintIgnoresWhatCountersCount(t *testing.T) {
 func TestNSShapesAreThoseOfTheProgram(t *testing.T) {
 	t.Parallel()
 	c, _ := loaded(t)
-	tab, err := c.table()
+	all, err := c.tables()
 	if err != nil {
 		t.Fatal(err)
 	}
 	found := 0
-	for _, set := range tab.sets {
-		name := set.text(2) // NFTA_SET_NAME
-		if _, anonymous := tab.anonymous[name]; anonymous {
-			continue
-		}
-		found++
-		if s, ok := shapes[name]; !ok || !s.matches(set) {
-			t.Errorf("the kernel's %s differs from shapes: %s", name, set.set())
+	for _, tab := range all {
+		for _, set := range tab.sets {
+			name := set.text(2) // NFTA_SET_NAME
+			found++
+			if s, ok := shapes[name]; !ok || s.family() != tab.family || !s.matches(set) {
+				t.Errorf("the kernel's %s differs from shapes: %s", name, kindOfSet(set))
+			}
 		}
 	}
 	if found != len(shapes) {

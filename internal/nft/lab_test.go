@@ -91,22 +91,25 @@ func (m *machine) run(stdin, name string, args ...string) (string, error) {
 }
 
 // serve answers on port 7 until the test ends.
-func (m *machine) serve() {
+func (m *machine) serve() { m.t.Helper(); m.stop = m.serveAt(7) }
+
+// serveAt answers on a port until the test ends, or stop is called.
+func (m *machine) serveAt(port int) (stop func()) {
 	m.t.Helper()
 	var tcp net.Listener
 	var udp net.PacketConn
 	err := m.ns.Do(func() (err error) {
-		if tcp, err = net.Listen("tcp", "[::]:7"); err != nil {
+		if tcp, err = net.Listen("tcp", fmt.Sprintf("[::]:%d", port)); err != nil {
 			return err
 		}
-		udp, err = net.ListenPacket("udp", "[::]:7")
+		udp, err = net.ListenPacket("udp", fmt.Sprintf("[::]:%d", port))
 		return err
 	})
 	if err != nil {
 		m.t.Fatalf("%s: serve: %v", m.name, err)
 	}
-	m.stop = func() { tcp.Close(); udp.Close() }
-	m.t.Cleanup(m.stop)
+	stop = func() { tcp.Close(); udp.Close() }
+	m.t.Cleanup(stop)
 	go func() {
 		for {
 			conn, err := tcp.Accept()
@@ -130,6 +133,7 @@ func (m *machine) serve() {
 			udp.WriteTo([]byte(source), from)
 		}
 	}()
+	return stop
 }
 
 // answer tells the source address after each byte the client sends.
@@ -155,9 +159,13 @@ func (m *machine) heard(payload string) bool {
 	return ok
 }
 
-// dial opens a connection from inside the machine, from a source address if
-// given.
+// dial opens a connection to port 7 from inside the machine, from a source
+// address if given.
 func (m *machine) dial(network string, from, to netip.Addr, wait time.Duration) (net.Conn, error) {
+	return m.dialPort(network, from, netip.AddrPortFrom(to, 7), wait)
+}
+
+func (m *machine) dialPort(network string, from netip.Addr, to netip.AddrPort, wait time.Duration) (net.Conn, error) {
 	d := net.Dialer{Timeout: wait}
 	if from.IsValid() {
 		d.LocalAddr = net.UDPAddrFromAddrPort(netip.AddrPortFrom(from, 0))
@@ -167,7 +175,7 @@ func (m *machine) dial(network string, from, to netip.Addr, wait time.Duration) 
 	}
 	var conn net.Conn
 	err := m.ns.Do(func() (err error) {
-		conn, err = d.Dial(network, netip.AddrPortFrom(to, 7).String())
+		conn, err = d.Dial(network, to.String())
 		return err
 	})
 	return conn, err
@@ -184,16 +192,22 @@ func (m *machine) reach(protocol string, to netip.Addr, wait time.Duration) (str
 		}
 		return "", nil
 	}
-	conn, err := m.dial(protocol, netip.Addr{}, to, wait)
+	payload := "x"
+	if protocol == "udp" {
+		payload = m.name + " to " + to.String()
+	}
+	return m.ask(protocol, netip.AddrPortFrom(to, 7), payload, wait)
+}
+
+// ask sends a payload to a port and returns the answer: the source address that
+// was seen.
+func (m *machine) ask(protocol string, to netip.AddrPort, payload string, wait time.Duration) (string, error) {
+	conn, err := m.dialPort(protocol, netip.Addr{}, to, wait)
 	if err != nil {
 		return "", err
 	}
 	defer conn.Close()
 	conn.SetDeadline(time.Now().Add(wait))
-	payload := "x"
-	if protocol == "udp" {
-		payload = m.name + " to " + to.String()
-	}
 	if _, err := conn.Write([]byte(payload)); err != nil {
 		return "", err
 	}

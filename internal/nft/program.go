@@ -8,68 +8,63 @@ import (
 	"fmt"
 	"maps"
 	"os/exec"
-	"regexp"
 	"slices"
 	"strings"
-
-	"golang.org/x/sys/unix"
 
 	"kvmnet/internal/netns"
 	"kvmnet/internal/plan"
 )
 
-// Table is the name of our table, of family inet. A table of another family with
-// the same name is not ours.
+// Table is the name of our tables, of families inet and bridge. A table of another
+// family with the same name is not ours.
 const Table = "kvmnet"
 
 //go:embed program.nft
 var program string
+
+//go:embed guard.nft
+var guard string
 
 // hasChain reports whether the program has a chain of that name.
 func hasChain(name string) bool {
 	return name != "" && strings.Contains(program, "\tchain "+name+" {\n")
 }
 
-// script is the text that loads the whole table in one transaction, whatever was
-// there before. nft has no "create or replace" before `destroy` (1.0.7): adding
+// script is the text that loads both tables in one transaction, whatever was there
+// before. nft has no "create or replace" before `destroy` (1.0.7): adding
 // first makes the delete safe when the table is not there.
 //
 // Between two tables of one name a packet may slip through: at equal priority the
 // kernel puts the new chain before the old one, so a packet can meet the new one
 // just before the switch, when it is still empty, and the old one just after it,
-// when it is empty already. Use refill where a table stands.
-func script(elements []plan.Element) string {
-	return fmt.Sprintf("table inet %[1]s\ndelete table inet %[1]s\n%[2]s", Table, program) + statements("add", elements)
+// when it is empty already. Mend where a table stands.
+func script(elements, chains []plan.Op) string {
+	var head strings.Builder
+	for _, family := range families {
+		fmt.Fprintf(&head, "table %[1]s\ndelete table %[1]s\n", named(family))
+	}
+	return head.String() + program + guard + chainsText(chains) + elementsText(elements)
 }
 
-// refill is the text that turns the table that is there into ours without a gap:
-// the chains stay on their hooks and change from old rules to new ones at once,
-// and only elements that differ are touched. It reports false for a table with
-// names that text cannot carry. nft refuses the text when a chain hangs on
-// another hook, or a map has another type, than the program says.
-func refill(old table, have, want []plan.Element) (string, bool) {
-	stray, ok := old.strays()
-	if !ok {
-		return "", false
+// chainsText writes the chains that are made for objects.
+func chainsText(ops []plan.Op) string {
+	var heads, rules strings.Builder
+	for _, op := range ops {
+		if ch, ok := op.Object.(plan.Chain); ok && op.Verb != plan.Del {
+			fmt.Fprintf(&heads, "add chain inet %s %s\n", Table, ch.Name)
+			fmt.Fprintf(&rules, "table inet %s {\nchain %s {\n%s\n}\n}\n", Table, ch.Name, ch.Rules)
+		}
 	}
-	keep := map[plan.Key]string{}
-	for _, e := range want {
-		keep[e.Key()] = e.Value
-	}
-	gone := slices.DeleteFunc(slices.Clone(have), func(e plan.Element) bool {
-		value, found := keep[e.Key()]
-		return found && value == e.Value
-	})
-	head := fmt.Sprintf("table inet %[1]s\nflush table inet %[1]s\n", Table)
-	return head + statements("delete", gone) + program + statements("add", want) + stray, true
+	return heads.String() + rules.String()
 }
 
-// statements write "add element" or "delete element", one for each map.
-func statements(verb string, elements []plan.Element) string {
+// elementsText writes "add element", one for each map.
+func elementsText(ops []plan.Op) string {
 	rows := map[string][]string{}
-	for _, e := range elements {
-		row := shapes[e.Map].key.quote(e.ID)
-		if verb == "add" && e.Value != "" {
+	for _, op := range ops {
+		e := op.Object.(plan.Element)
+		row := quote(shapes[e.Map].key, e.ID)
+		if e.Value != "" {
 			row += " : " + e.Value
 		}
 		rows[e.Map] = append(rows[e.Map], row)
@@ -77,44 +72,9 @@ func statements(verb string, elements []plan.Element) string {
 	var b strings.Builder
 	for _, name := range slices.Sorted(maps.Keys(rows)) {
 		slices.Sort(rows[name])
-		fmt.Fprintf(&b, "%s element inet %s %s { %s }\n", verb, Table, name, strings.Join(rows[name], ",\n"))
+		fmt.Fprintf(&b, "add element %s %s { %s }\n", named(shapes[name].family()), name, strings.Join(rows[name], ",\n"))
 	}
 	return b.String()
-}
-
-// plain are the names that nft text can carry.
-var plain = regexp.MustCompile(`^[A-Za-z][A-Za-z0-9_.-]*$`)
-
-// strays are statements that delete what is in the table and not in the program:
-// first maps and sets, whose verdicts hold chains, then chains, then counters.
-// It reports false if there is one that nft text cannot delete.
-func (t table) strays() (string, bool) {
-	var b strings.Builder
-	for _, kind := range []struct {
-		word    string
-		objects []attributes
-		name    int
-	}{
-		{"set", t.sets, unix.NFTA_SET_NAME},
-		{"chain", t.chains, unix.NFTA_CHAIN_NAME},
-		{"counter", t.objects, unix.NFTA_OBJ_NAME},
-	} {
-		for _, o := range kind.objects {
-			name, word := o.text(kind.name), kind.word
-			_, anonymous := t.anonymous[name]
-			if word == "set" && o.uint32(unix.NFTA_SET_FLAGS)&unix.NFT_SET_MAP != 0 {
-				word = "map"
-			}
-			if anonymous || strings.Contains(program, "\t"+word+" "+name+" {") {
-				continue
-			}
-			if !plain.MatchString(name) {
-				return "", false
-			}
-			fmt.Fprintf(&b, "delete %s inet %s %s\n", word, Table, name)
-		}
-	}
-	return b.String(), true
 }
 
 var errNoNFT = errors.New("nft is not installed: apt install nftables")

@@ -1,152 +1,153 @@
 package nft
 
 import (
-	"bytes"
 	"fmt"
-	"net/netip"
 	"strings"
 
 	"golang.org/x/sys/unix"
-
-	"kvmnet/internal/spec"
 )
 
-// shape is the type of a map or set of the program: how its keys are written,
-// and whether a verdict follows.
+// shape is the type of a map or set of the program: what its keys and values are
+// made of. A set has no values.
 type shape struct {
-	key     keyType
-	verdict bool
+	key      []field
+	value    []field
+	verdict  bool // the value is a jump to a chain
+	interval bool // ports of the key may be ranges
+	counted  bool // elements count the packets that met them
+	guard    bool // it is in the table of guards
 }
-
-type keyType int
-
-const (
-	ifname keyType = iota // lab0
-	ifpair                // lab0 . eth0
-	ifmac                 // br0 . 52:54:00:12:34:56
-	ipv4                  // 10.0.0.1
-	ipv6                  // fd00::1
-)
 
 // shapes are the maps and sets that program.nft declares; a test compares the
 // two.
 var shapes = map[string]shape{
-	"bridges":     {key: ifname},
-	"segments":    {key: ifpair},
-	"routers":     {key: ifmac},
-	"from":        {key: ifname, verdict: true},
-	"to":          {key: ifname, verdict: true},
-	"input":       {key: ifname, verdict: true},
-	"pinned":      {key: ifname},
-	"egress":      {key: ifpair},
-	"masquerade4": {key: ifname},
-	"masquerade6": {key: ifname},
-	"held4":       {key: ifname},
-	"held6":       {key: ifname},
-	"gateways4":   {key: ipv4},
-	"gateways6":   {key: ipv6},
+	"bridges":     {key: []field{ifname}},
+	"segments":    {key: []field{ifname, ifname}},
+	"routers":     {key: []field{ifname, mac}},
+	"from":        {key: []field{ifname}, verdict: true},
+	"to":          {key: []field{ifname}, verdict: true},
+	"input":       {key: []field{ifname}, verdict: true},
+	"pinned":      {key: []field{ifname}},
+	"egress":      {key: []field{ifname, ifname}},
+	"masquerade4": {key: []field{ifname}, counted: true},
+	"masquerade6": {key: []field{ifname}, counted: true},
+	"held4":       {key: []field{ifname}},
+	"held6":       {key: []field{ifname}},
+	"gateways4":   {key: []field{ipv4}},
+	"gateways6":   {key: []field{ipv6}},
+	"peered":      {key: []field{ifname, ifname}},
+
+	"policy_from": {key: []field{ifname}, verdict: true},
+	"policy_to":   {key: []field{ifname}, verdict: true},
+	"policy_in":   {key: []field{ifname}, verdict: true},
+	"caps":        {key: []field{ifname}, verdict: true},
+	"source":      {key: []field{ifname}, verdict: true},
+
+	"forward4":          {key: []field{proto, port}, value: []field{ipv4, port}, counted: true},
+	"forward6":          {key: []field{proto, port}, value: []field{ipv6, port}, counted: true},
+	"forward_at4":       {key: []field{ipv4, proto, port}, value: []field{ipv4, port}, counted: true},
+	"forward_at6":       {key: []field{ipv6, proto, port}, value: []field{ipv6, port}, counted: true},
+	"forward_range4":    {key: []field{proto, port}, value: []field{ipv4}, counted: true, interval: true},
+	"forward_range6":    {key: []field{proto, port}, value: []field{ipv6}, counted: true, interval: true},
+	"forward_range_at4": {key: []field{ipv4, proto, port}, value: []field{ipv4}, counted: true, interval: true},
+	"forward_range_at6": {key: []field{ipv6, proto, port}, value: []field{ipv6}, counted: true, interval: true},
+	"floating4":         {key: []field{ipv4}, value: []field{ipv4}, counted: true},
+	"floating6":         {key: []field{ipv6}, value: []field{ipv6}, counted: true},
+	"floating_source4":  {key: []field{ipv4}, value: []field{ipv4}, counted: true},
+	"floating_source6":  {key: []field{ipv6}, value: []field{ipv6}, counted: true},
+
+	"switches": {key: []field{ifname}},
+	"own":      {key: []field{ifname, mac}},
+
+	"steered": {key: []field{ifname}},
+	"entered": {key: []field{ifname}, value: []field{mark}},
+	"leaves":  {key: []field{ifname}, value: []field{mark}},
+
+	"claims4": {key: []field{ifname, ipv4}, guard: true},
+	"claims6": {key: []field{ifname, bits}, guard: true},
+	"hosts":   {key: []field{ifname}, guard: true},
 }
 
-// size is the length of the key in bytes.
-func (k keyType) size() int {
-	switch k {
-	case ifname:
-		return unix.IFNAMSIZ
-	case ifpair:
-		return 2 * unix.IFNAMSIZ
-	case ifmac:
-		return unix.IFNAMSIZ + macField
-	case ipv4:
-		return 4
+// family is that of the table.
+func (s shape) family() byte {
+	if s.guard {
+		return unix.NFPROTO_BRIDGE
 	}
-	return 16
+	return unix.NFPROTO_INET
 }
 
-// encode turns a key as nft prints it into the kernel's bytes.
-func (k keyType) encode(id string) ([]byte, error) {
-	switch k {
-	case ifname:
-		return encodeNames(id)
-	case ifpair:
-		a, b, ok := strings.Cut(id, " . ")
-		if !ok {
-			return nil, fmt.Errorf("%q is not a pair of interfaces such as lab0 . eth0", id)
+// isMap reports whether elements have a value.
+func (s shape) isMap() bool { return s.verdict || s.value != nil }
+
+// size is the length of a key or value in bytes.
+func size(fields []field) (n int) {
+	for _, f := range fields {
+		n += (f.width() + 3) &^ 3 // each field begins at a word
+	}
+	return n
+}
+
+// between separates the fields of a key or value, as nft prints it.
+const between = " . "
+
+// encode turns a key or value as nft prints it into the kernel's bytes: the
+// lowest and, where the last port is a range, the highest.
+func encode(fields []field, text string) (low, high []byte, err error) {
+	words := strings.Split(text, between)
+	if len(words) != len(fields) {
+		return nil, nil, fmt.Errorf("%q does not read %s", text, form(fields))
+	}
+	for i, f := range fields {
+		a, b, err := f.encode(words[i])
+		if err != nil {
+			return nil, nil, err
 		}
-		return encodeNames(a, b)
-	case ifmac:
-		return encodeMAC(id)
+		low, high = pad(append(low, a...)), pad(append(high, b...))
 	}
-	addr, err := netip.ParseAddr(id)
-	if err != nil || addr.BitLen() != 8*k.size() || addr.Zone() != "" {
-		return nil, fmt.Errorf("%q is not an address of %d bits", id, 8*k.size())
-	}
-	return addr.AsSlice(), nil
+	return low, high, nil
 }
 
-// macField is the room of an Ethernet address in a key of several fields, each of
-// which is padded to 32-bit words.
-const macField = 8
-
-func encodeMAC(id string) ([]byte, error) {
-	name, text, _ := strings.Cut(id, " . ")
-	mac, err := spec.ParseMAC(text)
-	if err != nil {
-		return nil, fmt.Errorf("%q is not an interface and an Ethernet address such as br0 . 52:54:00:12:34:56", id)
+func pad(b []byte) []byte {
+	for len(b)%4 != 0 {
+		b = append(b, 0)
 	}
-	key, err := encodeNames(name)
-	return append(append(key, mac[:]...), 0, 0), err
+	return b
 }
 
-// encodeNames pads each name to IFNAMSIZ. The forbidden characters are those the
-// kernel refuses in a name, and those that nft text cannot carry in quotes: it
-// has no escape for a quote, and reads a final asterisk as a wildcard.
-func encodeNames(names ...string) ([]byte, error) {
-	var key []byte
-	for _, name := range names {
-		if name == "" || len(name) >= unix.IFNAMSIZ || strings.ContainsFunc(name, forbidden) {
-			return nil, fmt.Errorf("%q is not an interface name of 1 to 15 plain characters", name)
-		}
-		var field [unix.IFNAMSIZ]byte
-		copy(field[:], name)
-		key = append(key, field[:]...)
+// form tells how a key or value is written.
+func form(fields []field) string {
+	var words []string
+	for _, f := range fields {
+		words = append(words, f.example())
 	}
-	return key, nil
+	return strings.Join(words, between)
 }
 
-func forbidden(r rune) bool { return r <= ' ' || r == 0x7f || strings.ContainsRune(`/:"*\`, r) }
-
-// decode is the inverse of encode.
-func (k keyType) decode(key []byte) (string, error) {
-	if len(key) != k.size() {
-		return "", fmt.Errorf("key of %d bytes, want %d", len(key), k.size())
+// decode is the inverse of encode; high is nil where the kernel has no end.
+func decode(fields []field, low, high []byte) (string, error) {
+	if high == nil {
+		high = low
 	}
-	switch k {
-	case ifname:
-		return cname(key), nil
-	case ifpair:
-		return cname(key[:unix.IFNAMSIZ]) + " . " + cname(key[unix.IFNAMSIZ:]), nil
-	case ifmac:
-		return cname(key[:unix.IFNAMSIZ]) + " . " + spec.MAC(key[unix.IFNAMSIZ:unix.IFNAMSIZ+6]).String(), nil
+	if len(low) != size(fields) || len(high) != len(low) {
+		return "", fmt.Errorf("element of %d bytes, want %d", len(low), size(fields))
 	}
-	addr, _ := netip.AddrFromSlice(key)
-	return addr.String(), nil
+	var words []string
+	for _, f := range fields {
+		n := size([]field{f})
+		words = append(words, f.decode(low[:f.width()], high[:f.width()]))
+		low, high = low[n:], high[n:]
+	}
+	return strings.Join(words, between), nil
 }
 
 // quote writes a key for nft -f: names in quotes, since they may begin with a
-// digit or hold a dot.
-func (k keyType) quote(id string) string {
-	switch k {
-	case ifname:
-		return `"` + id + `"`
-	case ifpair:
-		return `"` + strings.Replace(id, " . ", `" . "`, 1) + `"`
-	case ifmac:
-		return `"` + strings.Replace(id, " . ", `" . `, 1)
+// digit or hold a dot, and addresses that are bits to nft as a number.
+func quote(fields []field, id string) string {
+	words := strings.Split(id, between)
+	for i, f := range fields {
+		if i < len(words) {
+			words[i] = f.quote(words[i])
+		}
 	}
-	return id
-}
-
-func cname(b []byte) string {
-	name, _, _ := bytes.Cut(b, []byte{0})
-	return string(name)
+	return strings.Join(words, between)
 }

@@ -8,51 +8,76 @@ import (
 	"kvmnet/internal/plan"
 )
 
-func TestKeysComeBackAsTheyWere(t *testing.T) {
+func TestKeysAndValuesComeBackAsTheyWere(t *testing.T) {
 	for _, c := range []struct {
-		key  keyType
-		id   string
-		size int
+		fields []field
+		id     string
+		size   int
 	}{
-		{ifname, "lab0", 16},
-		{ifname, "123456789012345", 16},
-		{ifpair, "lab0 . eth0.100", 32},
-		{ipv4, "10.0.0.1", 4},
-		{ipv6, "fd00::1", 16},
-		{ipv6, "::ffff:10.0.0.1", 16},
+		{[]field{ifname}, "lab0", 16},
+		{[]field{ifname}, "123456789012345", 16},
+		{[]field{ifname, ifname}, "lab0 . eth0.100", 32},
+		{[]field{ifname, mac}, "br0 . 52:54:00:12:34:56", 24},
+		{[]field{ipv4}, "10.0.0.1", 4},
+		{[]field{ipv6}, "fd00::1", 16},
+		{[]field{ipv6}, "::ffff:10.0.0.1", 16},
+		{[]field{mark}, "0x00000101", 4},
+		{[]field{proto, port}, "tcp . 80", 8},
+		{[]field{proto, port}, "udp . 2000-2999", 8},
+		{[]field{ipv4, proto, port}, "192.0.2.1 . sctp . 1-65535", 12},
+		{[]field{ipv6, port}, "fd00::1 . 443", 20},
 	} {
-		b, err := c.key.encode(c.id)
-		if err != nil || len(b) != c.size {
-			t.Errorf("%s: %d bytes, %v; want %d", c.id, len(b), err, c.size)
+		low, high, err := encode(c.fields, c.id)
+		if err != nil || len(low) != c.size || len(high) != c.size {
+			t.Errorf("%s: %d and %d bytes, %v; want %d", c.id, len(low), len(high), err, c.size)
 			continue
 		}
-		if back, err := c.key.decode(b); err != nil || back != c.id {
+		if back, err := decode(c.fields, low, high); err != nil || back != c.id {
 			t.Errorf("%s came back as %q, %v", c.id, back, err)
 		}
-		if _, err := c.key.decode(b[1:]); err == nil {
+		if _, err := decode(c.fields, low[1:], nil); err == nil {
 			t.Errorf("%s: a short key was read", c.id)
 		}
 	}
 }
 
 func TestScriptQuotesNamesAndGroupsByMap(t *testing.T) {
-	text := script([]plan.Element{
+	var rows, chains []plan.Op
+	for _, e := range []plan.Element{
 		{Map: "from", ID: "b", Value: "jump from_nat"},
 		{Map: "egress", ID: "0a . eth0.1"},
 		{Map: "from", ID: "a", Value: "jump from_open"},
 		{Map: "gateways6", ID: "fd00::1"},
-	})
-	head, rows, _ := strings.Cut(text, program)
-	if want := "table inet kvmnet\ndelete table inet kvmnet\n"; head != want {
+		{Map: "claims6", ID: "vnet0 . fe80::1"},
+		{Map: "forward_range4", ID: "tcp . 1-9", Value: "10.0.0.1"},
+	} {
+		rows = append(rows, plan.Op{Verb: plan.Add, Object: e})
+	}
+	chains = append(chains, plan.Op{Verb: plan.Add, Object: plan.NewChain("network/lab", "", "caps_lab0", "drop")})
+	text := script(rows, chains)
+	head, rest, _ := strings.Cut(text, program)
+	if want := "table inet kvmnet\ndelete table inet kvmnet\ntable bridge kvmnet\ndelete table bridge kvmnet\n"; head != want {
 		t.Errorf("begins with %q, want %q", head, want)
 	}
-	want := `add element inet kvmnet egress { "0a" . "eth0.1" }
+	rest, ok := strings.CutPrefix(rest, guard)
+	if !ok {
+		t.Error("the table of guards does not follow")
+	}
+	want := `add chain inet kvmnet caps_lab0
+table inet kvmnet {
+chain caps_lab0 {
+drop
+}
+}
+add element bridge kvmnet claims6 { "vnet0" . 0xfe800000000000000000000000000001 }
+add element inet kvmnet egress { "0a" . "eth0.1" }
+add element inet kvmnet forward_range4 { tcp . 1-9 : 10.0.0.1 }
 add element inet kvmnet from { "a" : jump from_open,
 "b" : jump from_nat }
 add element inet kvmnet gateways6 { fd00::1 }
 `
-	if rows != want {
-		t.Errorf("ends with\n%s\nwant\n%s", rows, want)
+	if rest != want {
+		t.Errorf("ends with\n%s\nwant\n%s", rest, want)
 	}
 }
 
@@ -70,10 +95,10 @@ func TestProgramCountsRefusalsAndEndsItsChains(t *testing.T) {
 	if len(chains) < 15 {
 		t.Fatalf("found only %d chains", len(chains))
 	}
-	end := regexp.MustCompile(`^(accept|drop|goto \S+|counter name \S+ (drop|reject with icmpx admin-prohibited))$`)
+	end := regexp.MustCompile(`^(accept|ct label set 107 accept|goto \S+|counter name \S+ (drop|reject with icmpx admin-prohibited))$`)
 	for name, rules := range chains {
 		last := rules[len(rules)-1]
-		if (strings.HasPrefix(name, "from_") || strings.HasPrefix(name, "to_") || name == "leave") && !end.MatchString(last) {
+		if (strings.HasPrefix(name, "from_") || strings.HasPrefix(name, "to_") || name == "permit") && !end.MatchString(last) {
 			t.Errorf("chain %s ends with %q, not with a verdict", name, last)
 		}
 		for _, r := range rules {
