@@ -11,5 +11,10 @@
 // flight: one exchange with the upstream servers for all who ask the same
 // (flight.go, exchange.go).
 //
+// The server listens in the namespace of the network's gateway. Where that is a
+// router's, resolvers that people wrote down are asked from there, and those of the
+// host from the host's (home.go). Another network that shares its names with this
+// one is asked at its own server, as the host asks.
+//
 // dns imports spec, plan, socket and netns; it knows leases only as Names.
 package dns

@@ -7,12 +7,15 @@ import (
 	"sync/atomic"
 
 	"github.com/miekg/dns"
+
+	"kvmnet/internal/netns"
 )
 
 // route is a group of servers that know a part of the names.
 type route struct {
 	servers []netip.AddrPort
 	host    bool                           // the resolvers of the host instead
+	joined  *netns.NS                      // they are another network's own server, in that namespace
 	last    atomic.Pointer[netip.AddrPort] // the server that answered last
 }
 
@@ -20,8 +23,9 @@ type route struct {
 // nobody is and it does not exist. The longest matching domain decides.
 //
 //  1. Reverse names of our own prefixes are all known.
-//  2. Our domain, domains with servers of their own, private domains of other
-//     networks and names with a special meaning, whichever is longest.
+//  2. Our domain, domains with servers of their own, those of networks that share
+//     their names with us, private domains of other networks and names with a
+//     special meaning, whichever is longest.
 //  3. Plain names and addresses that mean something else everywhere stay here.
 //  4. All else is forwarded.
 func (z *zone) elsewhere(r *reply, name string, kind uint16) {
@@ -75,6 +79,7 @@ func (z *zone) holds(p place) bool {
 func (z *zone) byDomain(r *reply, name string) bool {
 	private := z.privateOf(name)
 	for up := name; up != "."; up = parent(up) {
+		near := z.neighbour(up)
 		switch rt := z.domains[up]; {
 		case up == z.domain && z.localOnly:
 			z.deny(r, up, false)
@@ -84,6 +89,8 @@ func (z *zone) byDomain(r *reply, name string) bool {
 			z.deny(r, up, false)
 		case up == z.domain:
 			z.forward(r, z.forwarders, name, up)
+		case near != nil:
+			z.forward(r, near, name, up)
 		case up == private:
 			z.deny(r, up, false)
 			r.passing = true
@@ -119,7 +126,7 @@ func (z *zone) isPrivate(name string) bool {
 	private := z.privateOf(name)
 	for up := name; up != ""; up = parent(up) {
 		switch {
-		case z.domains[up] != nil:
+		case z.domains[up] != nil || z.neighbour(up) != nil:
 			return false
 		case up == z.domain:
 			return z.shared

@@ -20,9 +20,9 @@ func (s *Server) servers(st *state, to *route) []netip.AddrPort {
 	out := make([]netip.AddrPort, 0, len(list))
 	for _, server := range list {
 		switch a := server.Addr(); {
-		case server.Port() == 53 && slices.Contains(st.plan.Listen, a):
+		case server.Port() == 53 && s.isHere(to) && slices.Contains(st.plan.Listen, a):
 			s.warn(fmt.Sprintf("%s is listed as a resolver of its own network; it is not asked", a))
-		case to.host && s.isLocal(a) && st.zone.privateOf(reverseZone(netip.PrefixFrom(a, a.BitLen()))) != "":
+		case to.host && s.isPrivateGateway(st, a):
 			s.warn(fmt.Sprintf("%s, a resolver of the host, is the gateway of another network, whose names are private; it is not asked", a))
 		default:
 			out = append(out, server)
@@ -35,10 +35,6 @@ func (s *Server) servers(st *state, to *route) []netip.AddrPort {
 		}
 	}
 	return out
-}
-
-func (s *Server) allLocal(servers []netip.AddrPort) bool {
-	return !slices.ContainsFunc(servers, func(a netip.AddrPort) bool { return !s.isLocal(a.Addr()) })
 }
 
 // fly asks upstream servers and answers all who wait.
@@ -61,7 +57,7 @@ func (s *Server) fetch(st *state, f *flight, servers []netip.AddrPort) *entry {
 		dial:     func(a netip.AddrPort, stream bool, by time.Time) (conn, error) { return s.connect(f.to, a, stream, by) },
 		servers:  servers,
 		question: question(f),
-		sent:     func(a netip.AddrPort) { st.forward.sentTo(f, s.isLocal(a.Addr())) },
+		sent:     func(a netip.AddrPort) { st.forward.sentTo(f, f.to.joined == nil && s.isLocalTo(f.to, a.Addr())) },
 	}
 	m, from, err := x.run(s.ctx)
 	if err != nil {
@@ -92,16 +88,6 @@ func (s *Server) keep(st *state, f *flight, e *entry, life uint32) {
 	if f.key[len(f.key)-1]&(flagRD>>8) != 0 { // a server may know less when it is not to ask others
 		st.forward.shelf.keep(e)
 	}
-}
-
-// dial opens a socket to a server in the namespace of the network. Only resolvers
-// that the host reaches by its loopback are asked from the daemon's own.
-func (s *Server) dial(to *route, a netip.AddrPort, stream bool, deadline time.Time) (conn, error) {
-	ns := s.o.NS
-	if to.host && a.Addr().IsLoopback() {
-		ns = nil
-	}
-	return dial(ns, a, stream, deadline)
 }
 
 // question makes the message for upstream servers: the flags are the client's,

@@ -159,7 +159,7 @@ func (s *Server) answerOwn(r *request, re reply) []byte {
 // yet.
 func (s *Server) depart(r *request, key []byte, re reply, w waiter) ([]byte, bool) {
 	servers := s.servers(r.st, re.ask)
-	if w.host && re.ask.host && r.st.zone.isOurs(re.target) && s.allLocal(servers) { // they would ask us
+	if w.host && re.ask.host && r.st.zone.isOurs(re.target) && s.allLocal(re.ask, servers) { // they would ask us
 		return s.denyLoop(r), false
 	}
 	f, what := r.st.forward.join(key, re.target, re.ask, w)

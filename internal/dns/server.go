@@ -18,6 +18,7 @@ import (
 // Options are what a server needs besides its configuration.
 type Options struct {
 	NS       *netns.NS             // where it listens and asks; not nil
+	Home     *Home                 // where the resolvers of the host are asked instead; nil = in NS, too
 	Names    Names                 // nil = none
 	Upstream *Upstreams            // nil = the host has no resolvers
 	Local    func(netip.Addr) bool // whether an address is one of the host's own; nil = only those of lo
@@ -27,6 +28,11 @@ type Options struct {
 	// one must not read: its domain or a reverse zone, in lower case, with its final
 	// dot. What was kept of a zone before it became one ends by itself. nil = none is.
 	Private func(zone string) bool
+
+	// Joined finds the server of another network that shares the names of a zone with
+	// the guests of this one, when there is one; nil = none does. It is asked as the
+	// host asks.
+	Joined func(zone string) (Neighbour, bool)
 
 	Warn func(message string) // what an administrator should know, each once; nil = it is logged
 }
@@ -110,6 +116,7 @@ func (s *Server) adopt(c *plan.DNS, bridge int) {
 		return
 	}
 	st := &state{plan: c, zone: compile(c, s.serial(), s.o.Private), bridge: bridge, shelf: &shelf{limit: ownAnswers}, forward: &forwarding{}}
+	st.zone.joined = s.o.Joined
 	if old != nil && sameQuestions(old.plan, c) {
 		st.forward = old.forward
 	}

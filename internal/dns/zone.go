@@ -32,6 +32,7 @@ type zone struct {
 	domains    map[string]*route
 	forwarders *route
 	private    func(zone string) bool // nil = no zone is
+	joined     func(zone string) (Neighbour, bool)
 }
 
 // node is what a name stands for by configuration. An empty one is there because

@@ -22,9 +22,10 @@ func BenchmarkNothingToDo(b *testing.B) {
 	s := New(Options{Kernel: h, Book: book, Log: slog.New(slog.DiscardHandler)})
 	for i, w := range thousand() {
 		h.links[w.Bridge] = i + 1
-		n := newNetwork(&s.o, w, s.isOwn, &s.zones)
+		n := newNetwork(s, w)
+		n.place, _ = s.placeOf("")
 		n.index, n.have = i+1, w
-		s.networks[w.Network] = n
+		s.networks[n.at] = n
 	}
 	b.ReportAllocs()
 	for b.Loop() {

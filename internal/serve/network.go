@@ -19,21 +19,23 @@ import (
 	"kvmnet/internal/socket"
 )
 
-// network is the service on one network. What serves is made when it is first
-// needed and stays until the network goes; what it says changes in place. The
-// sockets are bound to one device: when the bridge is made anew, they are, too.
+// network is the service on one network, by the host or by a router. What serves
+// is made when it is first needed and stays until the network goes; what it says
+// changes in place. The sockets are bound to one device of one namespace: when
+// either is made anew, they are, too.
 type network struct {
+	s        *Servers
 	o        *Options
 	log      *slog.Logger
 	name     string
-	bridge   string
+	at       address
+	bridge   string // in the daemon's namespace
 	table    *lease.Table
-	isOwn    func(netip.Addr) bool
-	private  func(zone string) bool
-	index    int // of the bridge the sockets are on; 0 = none
+	place    place // the namespace the sockets are in
+	index    int   // of the device the sockets are on; 0 = none
 	have     plan.Service
 	problems []string // of the last set
-	pending  bool     // the bridge has no link-local address yet, and will have
+	pending  bool     // the device has no link-local address yet, and will have
 
 	link  *socket.Link
 	holds map[string]*socket.Hold // by protocol: udp4 and udp6
@@ -45,32 +47,42 @@ type network struct {
 	dhcp4  atomic.Pointer[dhcp4.Server]
 	dhcp6  atomic.Pointer[dhcp6.Server]
 	radv   atomic.Pointer[radv.Server]
-	source atomic.Pointer[netip.Addr]        // link-local address of the bridge
+	source atomic.Pointer[netip.Addr]        // link-local address of the device
 	ports  atomic.Pointer[map[string]string] // interface → name
-	on     atomic.Int64                      // index
+	on     atomic.Int64                      // index of the bridge
 }
 
-func newNetwork(o *Options, w plan.Service, isOwn func(netip.Addr) bool, z *zones) *network {
-	n := &network{o: o, log: o.Log.With("network", w.Network), name: w.Network, bridge: w.Bridge, table: o.Book.Table(w.Network), isOwn: isOwn, private: z.others(w.Network),
-		holds: map[string]*socket.Hold{}, tftp: map[plan.TFTP]io.Closer{}}
+func newNetwork(s *Servers, w plan.Service) *network {
+	n := &network{s: s, o: &s.o, log: s.o.Log.With("network", w.Network), name: w.Network, at: addressOf(w), bridge: w.Bridge,
+		table: s.o.Book.Table(w.Network), holds: map[string]*socket.Hold{}, tftp: map[plan.TFTP]io.Closer{}}
 	n.source.Store(&netip.Addr{})
 	n.ports.Store(&map[string]string{})
 	return n
 }
 
-// set serves what is wanted on the bridge as it is now, and tells what it cannot:
+// isOwn reports whether an address is one of the host's, or of the router's whose
+// network it is.
+func (n *network) isOwn(a netip.Addr) bool { return n.s.own.holds(n.at.ns, a) }
+
+// set serves what is wanted on the device as it is now, and tells what it cannot:
 //
-//  1. nothing to do when all is as it was, and was well; what is still to come is
+//  1. nothing is served in a namespace that is gone
+//  2. nothing to do when all is as it was, and was well; what is still to come is
 //     looked for
-//  2. new sockets when the bridge is a new one
-//  3. each protocol is told what to say
+//  3. new sockets when the namespace or the device is a new one
+//  4. each protocol is told what to say
 func (n *network) set(w plan.Service) []string {
-	index, err := n.o.Kernel.Index(w.Bridge)
+	p, there := n.s.placeOf(n.at.ns)
+	if !there {
+		n.close()
+		return nil
+	}
+	index, err := n.find(p, w.Bridge)
 	if err != nil {
 		n.problems = []string{fmt.Sprintf("cannot serve: %v", err)}
 		return n.problems
 	}
-	moved := index != n.index || n.link != nil && !n.link.Alive() || n.watch != nil && !n.watch.Alive()
+	moved := p.ns != n.place.ns || index != n.index || n.link != nil && !n.link.Alive() || n.watch != nil && !n.watch.Alive()
 	if !moved && len(n.problems) == 0 && reflect.DeepEqual(w, n.have) {
 		if n.pending {
 			n.setRA()
@@ -81,9 +93,15 @@ func (n *network) set(w plan.Service) []string {
 		n.close()
 	}
 	n.dropPorts(w)
-	n.bridge, n.index, n.have, n.problems, n.pending = w.Bridge, index, w, nil, false
-	n.on.Store(int64(index))
+	n.place, n.index = p, index
+	n.bridge, n.have, n.problems, n.pending = w.Bridge, w, nil, false
 	n.ports.Store(&w.Ports)
+	n.tell()
+	return n.problems
+}
+
+// tell hands each protocol what it is to say.
+func (n *network) tell() {
 	n.setWatch()
 	n.setLink()
 	n.setDHCP4()
@@ -91,7 +109,6 @@ func (n *network) set(w plan.Service) []string {
 	n.setRA()
 	n.setDNS()
 	n.setTFTP()
-	return n.problems
 }
 
 // try notes why something cannot be served; the rest is served all the same.
@@ -103,7 +120,7 @@ func (n *network) try(err error) {
 
 // setLink opens the socket by which requests of guests come in, and takes the
 // ports they are sent to, so that the kernel does not refuse them and another
-// server on this bridge is found.
+// server on this device is found.
 func (n *network) setLink() {
 	four, six := n.have.DHCP4 != nil, n.have.DHCP6 != nil || n.have.RA != nil
 	n.try(n.hold("udp4", 67, four))
@@ -111,7 +128,7 @@ func (n *network) setLink() {
 	if n.link != nil || !four && !six {
 		return
 	}
-	link, err := socket.OpenLink(n.o.NS, n.bridge, n)
+	link, err := socket.OpenLink(n.place.ns, n.at.device, n)
 	if n.try(err); err == nil {
 		n.link = link
 	}
@@ -121,7 +138,7 @@ func (n *network) hold(protocol string, port uint16, wanted bool) (err error) {
 	h := n.holds[protocol]
 	switch {
 	case wanted && h == nil:
-		if h, err = socket.HoldPort(n.o.NS, n.bridge, protocol, port); err == nil {
+		if h, err = socket.HoldPort(n.place.ns, n.at.device, protocol, port); err == nil {
 			n.holds[protocol] = h
 		}
 	case !wanted && h != nil:
@@ -135,7 +152,7 @@ func (n *network) hold(protocol string, port uint16, wanted bool) (err error) {
 func (n *network) setWatch() {
 	switch {
 	case n.have.Watch && n.watch == nil:
-		w, err := socket.OpenWatch(n.o.NS, n.bridge)
+		w, err := socket.OpenWatch(n.place.ns, n.at.device)
 		if n.try(err); err == nil {
 			n.watch = w
 		}
@@ -167,7 +184,8 @@ func (n *network) farewell() {
 	}
 }
 
-// close ends service and closes every socket. The network can be set again.
+// close ends service and closes every socket. The network can be set again, and
+// then all of it is made anew.
 func (n *network) close() error {
 	var errs []error
 	if n.link != nil {
@@ -199,6 +217,6 @@ func (n *network) close() error {
 		n.dns.Close()
 		n.dns = nil
 	}
-	n.index = 0
+	n.index, n.place, n.problems, n.pending = 0, place{}, nil, false
 	return errors.Join(errs...)
 }

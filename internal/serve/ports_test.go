@@ -89,7 +89,7 @@ func TestLeasesEndWithTheirPort(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			s := serving(t, host{links: map[string]int{"tap9": 9}})
-			n := newNetwork(&s.o, plan.Service{Network: "lab", Bridge: "lab0"}, s.isOwn, &s.zones)
+			n := newNetwork(s, plan.Service{Network: "lab", Bridge: "lab0"})
 			if c.had != nil {
 				n.have = plan.Service{Network: "lab", Ports: c.had}
 			}
@@ -122,7 +122,8 @@ func TestIdleNetworkCostsLittle(t *testing.T) {
 	t.Parallel()
 	w := plan.Service{Network: "lab", Bridge: "lab0", DHCP4: &plan.DHCP{}, RA: &plan.RA{}}
 	s := serving(t, host{links: map[string]int{"lab0": 7}})
-	n := newNetwork(&s.o, w, s.isOwn, &s.zones)
+	n := newNetwork(s, w)
+	n.place, _ = s.placeOf("")
 	n.index, n.have, n.pending = 7, w, true
 	for range 2 {
 		if problems := n.set(w); len(problems) != 0 || !n.pending {

@@ -9,7 +9,6 @@ import (
 
 	"kvmnet/internal/dhcp4"
 	"kvmnet/internal/dhcp6"
-	"kvmnet/internal/dns"
 	"kvmnet/internal/radv"
 	"kvmnet/internal/socket"
 	"kvmnet/internal/spec"
@@ -68,12 +67,12 @@ func (n *network) setDHCP6() {
 // linkLocal is the address from which DHCPv6 and router advertisements are sent.
 func (n *network) linkLocal() netip.Addr { return *n.source.Load() }
 
-// findSource looks the bridge's link-local address up. There is none before the
+// findSource looks the device's link-local address up. There is none before the
 // first port brings a carrier; the kernel tells of it, and set comes again.
 func (n *network) findSource() {
-	a, err := n.o.Kernel.LinkLocal(n.bridge)
+	a, err := n.place.kernel.LinkLocal(n.at.device)
 	if n.pending = errors.Is(err, unix.EADDRNOTAVAIL); !n.pending && err != nil {
-		n.try(fmt.Errorf("advertise the router on %s: %w", n.bridge, err))
+		n.try(fmt.Errorf("advertise the router on %s: %w", n.at.device, err))
 	}
 	n.source.Store(&a)
 }
@@ -89,14 +88,5 @@ func (n *network) setRA() {
 	}
 	if s != nil && (w.RA == nil || n.linkLocal().IsValid()) {
 		s.Set(w.RA, w.MAC, n.linkLocal())
-	}
-}
-
-func (n *network) setDNS() {
-	if n.dns == nil && n.have.DNS != nil {
-		n.dns = dns.New(dns.Options{NS: n.o.NS, Names: names{n.table, &n.ports}, Upstream: n.o.Upstream, Local: n.isOwn, Private: n.private, Warn: n.warn, Log: n.log})
-	}
-	if n.dns != nil {
-		n.try(n.dns.Set(n.have.DNS, n.index))
 	}
 }

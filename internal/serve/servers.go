@@ -28,10 +28,16 @@ type Kernel interface {
 	FDB(ctx context.Context) ([]kernel.FDBEntry, error)
 }
 
-// Options are what the servers need; all but Resolved and Log are required.
+// Options are what the servers need; all but Namespace, Resolved and Log are required.
 type Options struct {
-	NS       *netns.NS
-	Kernel   Kernel
+	NS     *netns.NS // the daemon's own
+	Kernel Kernel    // of that namespace
+
+	// Namespace finds the namespace of a router: another *netns.NS when it was made
+	// anew, and false when it is gone. What it returns stays open as long as it is
+	// returned, and during the Set after which it is not. nil = there are no routers.
+	Namespace func(name string) (ns *netns.NS, k Kernel, ok bool)
+
 	Book     *lease.Book
 	DUID     []byte                      // of the DHCPv6 server, the same for ever
 	Upstream *dns.Upstreams              // the host's resolvers
@@ -45,9 +51,9 @@ type Options struct {
 type Servers struct {
 	o        Options
 	mu       sync.Mutex
-	networks map[string]*network
+	networks map[address]*network
 	zones    zones
-	own      atomic.Pointer[map[netip.Addr]bool] // addresses of the host
+	own      own
 }
 
 // New makes servers that serve nothing yet.
@@ -55,48 +61,49 @@ func New(o Options) *Servers {
 	if o.Log == nil {
 		o.Log = slog.New(slog.DiscardHandler)
 	}
-	s := &Servers{o: o, networks: map[string]*network{}}
-	s.own.Store(&map[netip.Addr]bool{})
-	return s
+	return &Servers{o: o, networks: map[address]*network{}}
 }
 
 // Farewell ends service on networks that want does not have, or has on another
-// bridge, while their bridges are still there: guests are told that the router
-// goes.
+// bridge or by another router, while their devices are still there: guests are
+// told that the router goes.
 func (s *Servers) Farewell(want []plan.Service) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	stay := map[string]string{}
+	stay := map[address]string{}
 	for _, w := range want {
-		stay[w.Network] = w.Bridge
+		stay[addressOf(w)] = w.Bridge
 	}
-	s.end(func(n *network) bool { bridge, stays := stay[n.name]; return !stays || bridge != n.bridge })
+	s.end(func(n *network) bool { bridge, stays := stay[n.at]; return !stays || bridge != n.bridge })
 }
 
 // Set serves what is wanted and nothing else. It returns, by owner, what cannot
-// be served at the moment; calling it again tries again. Of the host's state it
-// needs the addresses: who asks from one of them is the host itself.
+// be served at the moment; calling it again tries again. A router that is gone is
+// nothing to tell of: it comes back with another call. Of the host's state Set
+// needs the addresses, those inside routers included: who asks from one of them is
+// the host itself, or the router.
 func (s *Servers) Set(want []plan.Service, host plan.State) map[string][]string {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.setOwn(want, host)
+	s.own.set(want, host)
 	s.zones.set(want)
 	told := make([][]string, len(want))
 	all := make([]*network, len(want))
-	wanted := map[string]bool{}
+	wanted := map[address]bool{}
 	for i, w := range want {
-		wanted[w.Network] = true
-		if all[i] = s.networks[w.Network]; all[i] == nil {
-			all[i] = newNetwork(&s.o, w, s.isOwn, &s.zones)
-			s.networks[w.Network] = all[i]
+		at := addressOf(w)
+		wanted[at] = true
+		if all[i] = s.networks[at]; all[i] == nil {
+			all[i] = newNetwork(s, w)
+			s.networks[at] = all[i]
 		}
 	}
 	together(len(want), func(i int) { told[i] = all[i].set(want[i]) })
-	s.end(func(n *network) bool { return !wanted[n.name] })
+	s.end(func(n *network) bool { return !wanted[n.at] })
 	problems := map[string][]string{}
 	for i, w := range want {
 		if len(told[i]) > 0 {
-			problems[w.Owner()] = told[i]
+			problems[w.Owner()] = append(problems[w.Owner()], told[i]...)
 		}
 	}
 	s.register()
@@ -106,30 +113,17 @@ func (s *Servers) Set(want []plan.Service, host plan.State) map[string][]string 
 	return problems
 }
 
-func (s *Servers) setOwn(want []plan.Service, host plan.State) {
-	own := map[netip.Addr]bool{}
-	for a := range plan.Of[plan.Addr](host) {
-		own[a.Prefix.Addr()] = true
-	}
-	for _, w := range want { // made in this very pass
-		for _, p := range w.Subnets {
-			own[p.Addr()] = true
-		}
-	}
-	s.own.Store(&own)
-}
-
-// isOwn reports whether an address is one of the host's.
-func (s *Servers) isOwn(a netip.Addr) bool { return a.IsLoopback() || (*s.own.Load())[a] }
-
-// register tells systemd-resolved which domain is served on which bridge.
+// register tells systemd-resolved which domain is served on which bridge. Of the
+// networks of routers it cannot reach the servers.
 func (s *Servers) register() {
 	if s.o.Resolved == nil {
 		return
 	}
 	var links []resolved.Link
 	for _, n := range s.networks {
-		links = append(links, n.registration())
+		if n.at.ns == "" {
+			links = append(links, n.registration())
+		}
 	}
 	s.o.Resolved.Set(links)
 }
@@ -149,10 +143,10 @@ func (s *Servers) Close() error {
 // end says farewell on networks and ends their service.
 func (s *Servers) end(which func(*network) bool) {
 	var gone []*network
-	for name, n := range s.networks {
+	for at, n := range s.networks {
 		if which(n) {
 			gone = append(gone, n)
-			delete(s.networks, name)
+			delete(s.networks, at)
 		}
 	}
 	together(len(gone), func(i int) {

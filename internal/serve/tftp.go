@@ -21,7 +21,7 @@ func (n *network) setTFTP() {
 		if n.tftp[t] != nil {
 			continue
 		}
-		s, err := tftp.Open(n.o.NS, n.bridge, t)
+		s, err := tftp.Open(n.place.ns, n.at.device, t)
 		if n.try(err); err == nil {
 			n.tftp[t] = s
 		}

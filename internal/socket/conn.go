@@ -5,10 +5,12 @@ import (
 	"os"
 	"sync/atomic"
 	"syscall"
+	"unsafe"
 
 	"golang.org/x/sys/unix"
 
 	"kvmnet/internal/netns"
+	"kvmnet/internal/spec"
 )
 
 // conn is a socket opened inside a namespace and served by the runtime's poller
@@ -99,14 +101,40 @@ func indexOf(fd int, name string) (int, error) {
 }
 
 // isUp says whether the interface with that number is up.
-func isUp(fd, index int) bool {
+func isUp(fd, index int) bool { return flags(fd, index)&unix.IFF_UP != 0 }
+
+// isRunning says whether it is up and has a carrier.
+func isRunning(fd, index int) bool {
+	const running = unix.IFF_UP | unix.IFF_RUNNING
+	return flags(fd, index)&running == running
+}
+
+// flags are those of the interface with that number, none when it is gone.
+func flags(fd, index int) uint16 {
 	r, err := unix.NewIfreq("")
 	if err != nil {
-		return false
+		return 0
 	}
 	r.SetUint32(uint32(index))
 	if unix.IoctlIfreq(fd, unix.SIOCGIFNAME, r) != nil || unix.IoctlIfreq(fd, unix.SIOCGIFFLAGS, r) != nil {
-		return false
+		return 0
 	}
-	return r.Uint16()&unix.IFF_UP != 0
+	return r.Uint16()
+}
+
+// hardware is the Ethernet address of an interface. The library's ifreq does not
+// show it.
+func hardware(fd int, name string) (mac spec.MAC, err error) {
+	var r struct {
+		name [unix.IFNAMSIZ]byte
+		kind uint16
+		data [22]byte
+	}
+	copy(r.name[:unix.IFNAMSIZ-1], name)
+	_, _, errno := unix.Syscall(unix.SYS_IOCTL, uintptr(fd), unix.SIOCGIFHWADDR, uintptr(unsafe.Pointer(&r)))
+	if errno != 0 {
+		return mac, fmt.Errorf("find the Ethernet address of %s: %w", name, errno)
+	}
+	copy(mac[:], r.data[:])
+	return mac, nil
 }

@@ -1,5 +1,7 @@
 // Package socket is how the services hear and answer guests: a packet socket a
 // bridge for DHCP, router solicitations and ARP, and UDP and TCP sockets for DNS.
+// On the uplinks of routers it is the other way round: a Client hears the DHCP
+// servers there, and an Outlet tells neighbours where an address is.
 //
 // What enters: a namespace opened by netns, the name of a bridge or an address,
 // and handlers. What leaves: Packets and Datagrams whose lengths and checksums

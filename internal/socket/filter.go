@@ -9,8 +9,9 @@ import (
 
 // The ports that are listened to.
 const (
-	portDHCP4 = 67
-	portDHCP6 = 547
+	portDHCP4  = 67
+	portDHCP6  = 547
+	portClient = 68 // of DHCPv4 clients
 )
 
 const (

@@ -27,7 +27,8 @@ const (
 	dhcp4
 	dhcp6
 	solicit
-	arp // a reply: From is the sender's
+	arp     // a reply: From is the sender's
+	answer4 // a DHCPv4 server's to a client
 )
 
 const (
@@ -126,6 +127,8 @@ func (f frame) udp(p Packet, from, to netip.Addr, b []byte) (kind, Packet) {
 	switch {
 	case from.Is4() && p.To.Port() == portDHCP4:
 		return dhcp4, p
+	case from.Is4() && p.To.Port() == portClient:
+		return answer4, p
 	case from.Is6() && p.To.Port() == portDHCP6:
 		return dhcp6, p
 	}
