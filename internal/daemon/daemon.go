@@ -11,12 +11,15 @@ import (
 	"os"
 	"path/filepath"
 	"runtime/debug"
+	"sync/atomic"
 	"time"
 
 	"github.com/coreos/go-systemd/v22/activation"
 	sd "github.com/coreos/go-systemd/v22/daemon"
 
+	"kvmnet/internal/announce"
 	"kvmnet/internal/api"
+	"kvmnet/internal/dhcpclient"
 	"kvmnet/internal/dns"
 	"kvmnet/internal/kernel"
 	"kvmnet/internal/lease"
@@ -35,6 +38,7 @@ type Options struct {
 	ConfigDir, StateDir, RuntimeDir string // required
 	Socket                          string // required, unless the service manager passes one
 	Version                         string
+	NetnsDir                        string       // where the namespaces of routers are bound; "" = netns.Dir
 	ResolvConf                      string       // names the host's resolvers; "" = /etc/resolv.conf
 	Log                             *slog.Logger // nil = none
 
@@ -48,7 +52,8 @@ type Options struct {
 
 // Run serves until ctx ends. It manages the network namespace it is started in.
 func Run(ctx context.Context, o Options) error {
-	d := daemon{Options: o}
+	d := &daemon{Options: o}
+	d.targets = &targets{wake: d.wake}
 	if d.Log == nil {
 		d.Log = slog.New(slog.DiscardHandler)
 	}
@@ -65,9 +70,14 @@ func Run(ctx context.Context, o Options) error {
 type daemon struct {
 	Options
 	closers  []func() error
+	system   *reconcile.System
 	manager  *manage.Manager
 	engine   *reconcile.Engine
+	loop     atomic.Pointer[reconcile.Engine] // engine, once it may be woken
 	guests   guests
+	targets  *targets
+	uplinks  *dhcpclient.Clients
+	announce *announce.Announcer
 	listener net.Listener
 }
 
@@ -90,11 +100,10 @@ func (d *daemon) open(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	system, err := reconcile.Open(ns)
-	if err != nil {
+	if d.system, err = reconcile.Open(ns, d.NetnsDir); err != nil {
 		return err
 	}
-	d.closers = append(d.closers, system.Close)
+	d.closers = append(d.closers, d.system.Close)
 	st, err := store.Open(store.Dirs{Config: d.ConfigDir, State: d.StateDir, Runtime: d.RuntimeDir})
 	if err != nil {
 		return err
@@ -107,7 +116,10 @@ func (d *daemon) open(ctx context.Context) error {
 	if err := d.openServers(ns, hostID); err != nil {
 		return err
 	}
-	d.wire(st, system, plan.Facts{HostID: hostID, Program: fingerprint})
+	if err := d.openUplinks(); err != nil {
+		return err
+	}
+	d.wire(st, plan.Facts{HostID: hostID, Program: fingerprint})
 	if d.listener, err = d.listen(); err != nil {
 		return err
 	}
@@ -120,7 +132,8 @@ func (d *daemon) open(ctx context.Context) error {
 }
 
 func (d *daemon) manage(st *store.Store, ns *netns.NS) {
-	d.manager = manage.New(manage.Options{Store: st, NS: ns, Version: d.Version, ConfigDir: d.ConfigDir, Log: d.Log})
+	d.manager = manage.New(manage.Options{Store: st, NS: ns, Version: d.Version, ConfigDir: d.ConfigDir, Log: d.Log,
+		Insight: insight{d.system, cmp.Or(d.NetnsDir, netns.Dir)}})
 }
 
 // openServers opens the lease book and what serves guests by it.
@@ -130,26 +143,65 @@ func (d *daemon) openServers(ns *netns.NS, hostID string) error {
 		return err
 	}
 	d.closers = append(d.closers, k.Close)
-	book, err := lease.Open(filepath.Join(d.StateDir, "leases"), lease.Options{Log: d.Log, Changed: d.manager.LeaseChanged, BeforeWrite: d.BeforeWrite})
+	book, err := lease.Open(filepath.Join(d.StateDir, "leases"), lease.Options{Log: d.Log, Changed: d.leaseChanged, BeforeWrite: d.BeforeWrite})
 	if err != nil {
 		return err
 	}
 	d.closers = append(d.closers, book.Close)
+	d.targets.book = book
 	register := resolved.Open(resolved.Options{NS: ns, Log: d.Log})
 	d.closers = append(d.closers, func() error { register.Close(); return nil })
 	servers := serve.New(serve.Options{NS: ns, Kernel: k, Book: book, DUID: duid(hostID), Resolved: register,
-		Upstream: dns.NewUpstreams(cmp.Or(d.ResolvConf, "/etc/resolv.conf")), Warn: d.manager.Warn, Log: d.Log})
+		Upstream: dns.NewUpstreams(cmp.Or(d.ResolvConf, "/etc/resolv.conf")), Warn: d.manager.Warn, Log: d.Log, Namespace: d.servedIn})
 	d.closers = append(d.closers, servers.Close)
 	d.guests = guests{book, servers}
 	return nil
 }
 
-func (d *daemon) wire(st *store.Store, host reconcile.Host, facts plan.Facts) {
+// leaseChanged tells of a lease to those who follow them.
+func (d *daemon) leaseChanged(e lease.Event) {
+	d.manager.LeaseChanged(e)
+	d.targets.changed(e)
+}
+
+// openUplinks opens what gets and announces addresses outside.
+func (d *daemon) openUplinks() (err error) {
+	d.announce = announce.New(announce.Options{Namespace: d.namespace, Log: d.Log})
+	d.closers = append(d.closers, func() error { d.announce.Close(); return nil })
+	d.uplinks, err = dhcpclient.New(dhcpclient.Options{Dir: filepath.Join(d.StateDir, "uplinks"), Namespace: d.namespace, Changed: d.wake, Log: d.Log})
+	if err == nil {
+		d.closers = append(d.closers, func() error { d.uplinks.Close(); return nil })
+	}
+	return err
+}
+
+// namespace finds where a router, or "" the daemon, has its sockets.
+func (d *daemon) namespace(name string) (*netns.NS, bool) {
+	ns, _, _, there := d.system.Namespace(name)
+	return ns, there
+}
+
+func (d *daemon) servedIn(name string) (*netns.NS, serve.Kernel, bool) {
+	ns, k, _, there := d.system.Namespace(name)
+	return ns, k, there
+}
+
+// wake has the loop look again.
+func (d *daemon) wake() {
+	if e := d.loop.Load(); e != nil {
+		e.Wake()
+	}
+}
+
+func (d *daemon) wire(st *store.Store, facts plan.Facts) {
+	var host reconcile.Host = d.system
 	if d.Wrap != nil {
 		host = d.Wrap(host)
 	}
 	d.engine = reconcile.New(reconcile.Options{Host: host, Live: d.manager.Live, Record: st, Facts: facts, Servers: d.guests.servers,
+		Guests: d.targets, Uplinks: d.uplinks, Aftermath: aftermath{d.announce, d.system},
 		UIDs: d.manager.UIDs, Passed: d.passed, Step: d.manager.Step, Log: d.Log})
+	d.loop.Store(d.engine)
 	d.manager.Attach(d.engine, d.guests)
 }
 

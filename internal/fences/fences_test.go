@@ -27,6 +27,7 @@ var rooms = map[string][]string{
 	"internal/netns":     {},
 	"internal/kernel":    {"plan", "spec", "netns"},
 	"internal/nft":       {"plan", "spec", "netns"},
+	"internal/conntrack": {"plan", "netns"},
 	"internal/store":     {"specfile", "spec"},
 	"internal/reconcile": {"plan", "kernel", "nft", "spec", "netns"},
 	"internal/manage":    {"spec", "specfile", "store", "reconcile", "plan", "api", "verify", "netns", "lease"},
@@ -46,6 +47,10 @@ var rooms = map[string][]string{
 	"internal/resolved/resolvedtest": {"nstest", "testhost"}, // imports testing: only tests import it
 	"internal/serve":                 {"spec", "plan", "lease", "socket", "dhcp4", "dhcp6", "radv", "dns", "tftp", "resolved", "kernel", "netns"},
 
+	// What routers need on their uplinks.
+	"internal/announce":   {"plan", "socket", "netns"},
+	"internal/dhcpclient": {"plan", "spec", "socket", "netns"},
+
 	// The contract and its client.
 	"internal/api": {"spec"},
 	"internal/cli": {"api", "spec"},
@@ -56,13 +61,15 @@ var rooms = map[string][]string{
 	"internal/verify":        {"verify/client", "testhost", "spec", "api", "netns"},
 	"internal/verify/client": {"testhost", "spec", "netns"},
 	"internal/lab":           {"verify/client", "testhost", "qemuguest", "api", "spec", "specfile", "netns", "examples"},
-	"internal/nstest":        {"netns", "spec", "testhost"},                        // imports testing: only tests import it
-	"internal/captured":      {},                                                   // the same
-	"internal/peers":         {"netns", "spec", "testhost", "qemuguest", "nstest"}, // the same
+	"internal/nstest":        {"netns", "spec", "testhost"},                                                  // imports testing: only tests import it
+	"internal/daemontest":    {"api", "daemon", "netns", "nstest", "plan", "reconcile", "specfile", "store"}, // the same
+	"internal/proof":         {},                                                                             // tests only
+	"internal/captured":      {},                                                                             // the same
+	"internal/peers":         {"netns", "spec", "testhost", "qemuguest", "nstest"},                           // the same
 
 	// Wiring. The daemon may import every room but cli and lab.
 	"internal/daemon": {
-		"api", "dns", "kernel", "lease", "manage", "netns", "nft", "plan", "qemuguest", "reconcile", "resolved", "serve", "spec", "specfile",
+		"announce", "api", "conntrack", "dhcpclient", "dns", "kernel", "lease", "manage", "netns", "nft", "plan", "qemuguest", "reconcile", "resolved", "serve", "spec", "specfile",
 		"store", "testhost", "verify",
 	},
 	"cmd/kvmnet": {"cli", "daemon", "lab"},
@@ -76,9 +83,9 @@ var rooms = map[string][]string{
 var outside = map[string][]string{
 	"go.yaml.in/yaml/":               {"internal/specfile", "internal/cli"},
 	"github.com/spf13/cobra":         {"internal/cli", "cmd/kvmnet"},
-	"github.com/vishvananda/netlink": {"internal/kernel", "internal/netns", "internal/testhost", "internal/nstest", "internal/verify", "internal/lab", "internal/peers"},
+	"github.com/vishvananda/netlink": {"internal/kernel", "internal/netns", "internal/testhost", "internal/nstest", "internal/verify", "internal/lab", "internal/peers", "internal/conntrack"},
 	"github.com/google/nftables":     {"internal/nft"},
-	"github.com/insomniacslk/dhcp":   {"internal/dhcp4", "internal/dhcp6", "internal/peers"},
+	"github.com/insomniacslk/dhcp":   {"internal/dhcp4", "internal/dhcp6", "internal/dhcpclient", "internal/peers"},
 	"github.com/mdlayher/ndp":        {"internal/radv"},
 	"github.com/miekg/dns":           {"internal/dns"},
 	"github.com/pin/tftp":            {"internal/tftp"},

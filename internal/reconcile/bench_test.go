@@ -22,7 +22,7 @@ func BenchmarkNoOpPass(b *testing.B) {
 				b.Skip(err)
 			}
 			defer ns.Close()
-			system, err := Open(ns)
+			system, err := Open(ns, "")
 			if err != nil {
 				b.Fatal(err)
 			}

@@ -41,17 +41,22 @@ type Servers interface {
 // Options are what an Engine needs.
 type Options struct {
 	Host Host // required
-	// Live returns the networks that run, bridges and ports, with defaults. An error
-	// beside a spec tells what could not be read; what the Owner() of such an error
-	// has on the host stays. Required.
-	Live    func() (*spec.Spec, error)
-	Record  Record                             // required
-	Facts   plan.Facts                         // HostID and Program; the rest is learned
-	UIDs    func(*spec.Spec) map[string]string // numbers of the users who own taps; nil = none
-	Servers Servers                            // serve the guests of the networks; nil = nobody does
-	Passed  func(r Report, asked bool)         // told of every pass that did something or failed; nil = nobody
-	Step    func(done, total int)              // told of progress within a pass; nil = nobody
-	Log     *slog.Logger                       // nil = none
+	// Live returns the networks that run, bridges and ports, with defaults. What it
+	// returned once is not changed any more; while nothing else is wanted it may
+	// return the same again, and that is quicker. An error beside a spec tells what
+	// could not be read; what the Owner() of such an error has on the host stays.
+	// Required.
+	Live      func() (*spec.Spec, error)
+	Record    Record                             // required
+	Facts     plan.Facts                         // HostID and Program; the rest is learned
+	UIDs      func(*spec.Spec) map[string]string // numbers of the users who own taps; nil = none
+	Servers   Servers                            // serve the guests of the networks; nil = nobody does
+	Guests    Guests                             // where guests are; nil = nobody knows
+	Uplinks   Uplinks                            // get addresses for uplinks; nil = nobody does
+	Aftermath Aftermath                          // nil = what is left to do after a change is not done
+	Passed    func(r Report, asked bool)         // told of every pass that did something or failed; nil = nobody
+	Step      func(done, total int)              // told of progress within a pass; nil = nobody
+	Log       *slog.Logger                       // nil = none
 }
 
 // Engine is the loop. Make it with New, then Run it; the other methods may be
@@ -65,8 +70,11 @@ type Engine struct {
 	repairs  int
 	retry    time.Duration // until the pass after a failed one; 0 = the last one succeeded
 	last     Report
+	drawn    *drawing
 	served   []plan.Service
 	told     map[string][]string
+	severed  bool      // no connection is left that would not begin any more
+	cut      []plan.Op // those after which this was tried in vain
 }
 
 type request struct {

@@ -24,10 +24,9 @@ func (e *Engine) pass(ctx context.Context) (Report, error) {
 	if err != nil {
 		return r, err
 	}
-	if e.o.Servers != nil {
-		e.o.Servers.Farewell(r.Services)
-	}
+	e.farewell(&r)
 	e.apply(ctx, &r, want)
+	e.after(ctx, &r, want)
 	e.serve(&r)
 	r.At, r.Took = time.Now(), time.Since(begin)
 	e.last = r.outcome()
@@ -56,9 +55,9 @@ func (e *Engine) look(ctx context.Context, live *spec.Spec) (Report, plan.State,
 		facts = facts.Keep(have, owners(unreadable))
 	}
 	free, waiting, shared := plan.Yield(live, facts, have)
-	want := plan.Build(free, facts)
-	ops, conflicts := plan.Diff(want, have)
-	r := Report{Have: have, Facts: facts, Ops: ops}
+	drawn := e.draw(live, free, facts)
+	ops, conflicts := plan.Diff(drawn.want, have)
+	r := Report{Have: have, Want: drawn.want, Facts: facts, Ops: ops, live: drawn.free}
 	if unreadable != nil {
 		r.block("host", unreadable.Error())
 		for _, owner := range owners(unreadable) {
@@ -68,13 +67,13 @@ func (e *Engine) look(ctx context.Context, live *spec.Spec) (Report, plan.State,
 	for _, c := range append(waiting, conflicts...) {
 		r.block(c.Owner, c.Message)
 	}
-	for _, w := range append(shared, plan.Warnings(free, facts)...) {
+	for _, w := range append(shared, drawn.warnings...) {
 		r.Note(w.Owner, w.Message)
 	}
 	if e.o.Servers != nil {
-		r.Services, r.served = e.servable(plan.Services(free, facts), &r), e.served
+		r.Services, r.served = e.servable(drawn.services, &r), e.served
 	}
-	return r, want, nil
+	return r, drawn.want, nil
 }
 
 // owners finds the objects that an error is about, as package store tells them.
@@ -100,7 +99,7 @@ func (e *Engine) facts(live *spec.Spec, have plan.State) (plan.Facts, error) {
 	if e.o.UIDs != nil {
 		facts.UIDs = e.o.UIDs(live)
 	}
-	return facts.Learn(have), nil
+	return e.learn(facts, live).Learn(have), nil
 }
 
 // apply does the report's ops. What is borrowed is recorded on disk before the
@@ -174,7 +173,9 @@ func (e *Engine) servable(want []plan.Service, r *Report) []plan.Service {
 	return slices.Collect(func(yield func(plan.Service) bool) {
 		for _, s := range want {
 			if r.Blocked(s.Owner()) {
-				i := slices.IndexFunc(e.served, func(had plan.Service) bool { return had.Network == s.Network })
+				i := slices.IndexFunc(e.served, func(had plan.Service) bool {
+					return had.Network == s.Network && had.NS == s.NS
+				})
 				if i < 0 {
 					continue
 				}

@@ -6,12 +6,14 @@ import (
 	"time"
 
 	"kvmnet/internal/plan"
+	"kvmnet/internal/spec"
 )
 
 // Report tells what a pass saw and did.
 type Report struct {
 	Have     plan.State          // the state seen before the ops
 	Facts    plan.Facts          // what followed from it
+	Want     plan.State          // what is to be, of the specs and the facts
 	Ops      []plan.Op           // applied, or, in a preview, pending
 	Problems map[string][]string // by owner, why something is not as wanted
 	Failed   bool                // an op failed; the loop tries again later
@@ -19,6 +21,7 @@ type Report struct {
 	Services []plan.Service      // what is to be served on the networks
 	blocked  map[string]bool     // owners in conflict, or with an op that failed
 	served   []plan.Service      // before
+	live     *spec.Spec          // what the ops lead to
 	At       time.Time           // end of the pass
 	Took     time.Duration
 }
@@ -29,7 +32,7 @@ func (r *Report) Serves() []string { return plan.DiffServices(r.served, r.Servic
 // outcome is the report without what was seen and done: with a thousand networks
 // that is megabytes, and nobody asks for it later.
 func (r Report) outcome() Report {
-	r.Have, r.Ops, r.served = nil, nil, nil
+	r.Have, r.Want, r.Ops, r.served, r.live = nil, nil, nil, nil, nil
 	r.Facts = plan.Facts{Uplinks4: r.Facts.Uplinks4, Uplinks6: r.Facts.Uplinks6}
 	return r
 }
