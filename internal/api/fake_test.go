@@ -60,8 +60,20 @@ var (
 	aResult = ApplyResult{Objects: []Change{{"network/lab", "created"}}, Ops: []string{"add link lab0"}, Problems: map[string]string{"host": "x"}}
 	aLease  = Lease{Network: "lab", Address: netip.MustParsePrefix("192.0.2.7/24"), Protocol: "ipv4", MAC: spec.GenerateMAC("vm1"), Begun: time.Unix(1e9, 0).UTC(), State: "bound"}
 	anAddr  = Address{Address: netip.MustParseAddr("192.0.2.7"), Network: "lab", Source: "lease"}
+	aRouter = Router{Name: "r1", Spec: &spec.Router{Uplink: &spec.Uplink{Bridge: "br0", Address: "192.0.2.7/24"}, Interfaces: []spec.Interface{{Network: "lab", SNAT: &spec.SNAT{Address: spec.AddrRange{From: netip.MustParseAddr("192.0.2.8"), To: netip.MustParseAddr("192.0.2.9")}}, Bandwidth: &spec.Bandwidth{In: 1e6}}}},
+		Status: RouterStatus{State: Up, Uplinks: []RouterLink{{Name: "uplink", State: Up, Addresses: []netip.Prefix{netip.MustParsePrefix("192.0.2.7/24")}, Traffic: &Traffic{RxBytes: 7}}},
+			Neighbours: []Neighbour{{Link: "uplink", Address: netip.MustParseAddr("192.0.2.1"), MAC: spec.GenerateMAC("n")}}}}
+	aForward = Forward{Name: "web", Spec: &spec.Forward{Network: "lab", Protocol: spec.TCP, Listen: listenAt("[2001:db8::5]:80-90"), To: target("vm1:8080")},
+		Status: ForwardStatus{State: Active, Outside: []string{"*:80"}, Hits: &Counter{Packets: 1 << 60}}}
+	aPolicy = Policy{Name: "db", Spec: &spec.Policy{From: "lab, set/office", To: "any", Allow: []spec.Traffic{{}, {Protocol: spec.TCP, Ports: "80, 443"}}},
+		Status: PolicyStatus{State: Active, Rules: []PolicyRule{{Verdict: "allow"}}}}
+	aMatrix = Matrix{Parties: []string{"lab", "outside"}, Cells: []Reach{{From: "lab", To: "outside", Verdict: "some", Only: []Permit{{"tcp 80", "policy/db"}}}}}
+	aSet    = Set{Name: "office", Spec: &spec.AddressSet{Addresses: "192.0.2.0/24"}, Status: SetStatus{Users: []string{"db"}}}
 	aStatus = Status{Version: "1", PID: 7, Started: time.Unix(1e9, 0).UTC(), Problems: []string{"network/lab: x"}}
 )
+
+func listenAt(s string) spec.Listen { l, _ := spec.ParseListen(s); return l }
+func target(s string) spec.Target   { t, _ := spec.ParseTarget(s); return t }
 
 func (f *fake) Status(context.Context) (Status, error) { return aStatus, f.call("Status") }
 func (f *fake) Networks(context.Context) ([]Network, error) {
@@ -96,8 +108,35 @@ func (f *fake) SetAutostart(_ context.Context, n string, on bool) error {
 func (f *fake) AddPort(_ context.Context, r AddPort) (Port, error) {
 	return aPort, f.call("AddPort %s %s %v", r.Name, r.Port.Network, r.Transient)
 }
-func (f *fake) DeletePort(_ context.Context, n string) error   { return f.call("DeletePort %q", n) }
-func (f *fake) DeleteBridge(_ context.Context, n string) error { return f.call("DeleteBridge %q", n) }
+func (f *fake) Delete(_ context.Context, kind, n string) error {
+	return f.call("Delete %s %q", kind, n)
+}
+func (f *fake) Routers(context.Context) ([]Router, error) {
+	return []Router{aRouter}, f.call("Routers")
+}
+func (f *fake) Router(_ context.Context, n string) (Router, error) {
+	return aRouter, f.call("Router %q", n)
+}
+func (f *fake) AddRouter(_ context.Context, d Definition[spec.Router]) (Router, error) {
+	return aRouter, f.call("AddRouter %s %d", d.Name, len(d.Spec.Interfaces))
+}
+func (f *fake) Forwards(context.Context) ([]Forward, error) {
+	return []Forward{aForward}, f.call("Forwards")
+}
+func (f *fake) AddForward(_ context.Context, d Definition[spec.Forward]) (Forward, error) {
+	return aForward, f.call("AddForward %q %s %s", d.Name, d.Spec.Listen, d.Spec.To)
+}
+func (f *fake) Policies(context.Context) ([]Policy, error) {
+	return []Policy{aPolicy}, f.call("Policies")
+}
+func (f *fake) AddPolicy(_ context.Context, d Definition[spec.Policy]) (Policy, error) {
+	return aPolicy, f.call("AddPolicy %s %s %v", d.Name, d.Spec.From, d.Spec.Allow)
+}
+func (f *fake) Matrix(context.Context) (Matrix, error) { return aMatrix, f.call("Matrix") }
+func (f *fake) Sets(context.Context) ([]Set, error)    { return []Set{aSet}, f.call("Sets") }
+func (f *fake) AddSet(_ context.Context, d Definition[spec.AddressSet]) (Set, error) {
+	return aSet, f.call("AddSet %s %s", d.Name, d.Spec.Addresses)
+}
 func (f *fake) Leases(_ context.Context, network string) ([]Lease, error) {
 	if f.nobody {
 		return nil, nil

@@ -5,6 +5,8 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
+
+	"kvmnet/internal/spec"
 )
 
 // MaxBody is the size of the largest request in bytes: a file of about 20,000
@@ -47,9 +49,26 @@ func Handler(s Service) http.Handler {
 		}
 		return s.AddPort(ctx, r)
 	}))
-	m.Handle("DELETE /v1/ports/{name}", named(s.DeletePort))
 	m.Handle("GET /v1/bridges", list(s.Bridges))
-	m.Handle("DELETE /v1/bridges/{name}", named(s.DeleteBridge))
+	m.Handle("GET /v1/routers", list(s.Routers))
+	m.Handle("GET /v1/routers/{name}", call(func(r *http.Request) (any, error) {
+		return s.Router(r.Context(), r.PathValue("name"))
+	}))
+	m.Handle("POST /v1/routers", define(s.AddRouter))
+	m.Handle("GET /v1/forwards", list(s.Forwards))
+	m.Handle("POST /v1/forwards", define(s.AddForward))
+	m.Handle("GET /v1/policies", list(s.Policies))
+	m.Handle("POST /v1/policies", define(s.AddPolicy))
+	m.Handle("GET /v1/matrix", give(s.Matrix))
+	m.Handle("GET /v1/sets", list(s.Sets))
+	m.Handle("POST /v1/sets", define(s.AddSet))
+	for _, kind := range spec.Kinds {
+		if kind != "networks" { // they are stopped and undefined, each by its own verb
+			m.Handle("DELETE /v1/"+kind+"/{name}", named(func(ctx context.Context, name string) error {
+				return s.Delete(ctx, spec.Singular(kind), name)
+			}))
+		}
+	}
 
 	m.Handle("GET /v1/leases", call(func(r *http.Request) (any, error) {
 		all, err := s.Leases(r.Context(), r.URL.Query().Get("network"))
@@ -135,6 +154,16 @@ func take[In, Out any](f func(context.Context, In) (Out, error)) call {
 		}
 		return f(r.Context(), in)
 	}
+}
+
+// define is a verb that makes an object.
+func define[T, Out any](f func(context.Context, Definition[T]) (Out, error)) call {
+	return take(func(ctx context.Context, d Definition[T]) (any, error) {
+		if d.Spec == nil {
+			return nil, missing("spec")
+		}
+		return f(ctx, d)
+	})
 }
 
 // named is a verb on the object the path names, without an answer.

@@ -32,7 +32,8 @@ func TestHandlerRefusesWhatItDoesNotKnow(t *testing.T) {
 		{"no network", "POST", "/v1/networks", `{"name": "lab"}`, 400, `field \"network\" is missing`},
 		{"no port", "POST", "/v1/ports", `{"name": "vm1"}`, 400, `field \"port\" is missing`},
 		{"too large", "POST", "/v1/apply", `{"files": [{"text": "` + strings.Repeat("x", MaxBody) + `"}]}`, 413, "larger than 8 MiB"},
-		{"unknown path", "GET", "/v1/routers", ``, 404, "no such call: GET /v1/routers"},
+		{"no forward", "POST", "/v1/forwards", `{"name": "web"}`, 400, `field \"spec\" is missing`},
+		{"unknown path", "GET", "/v1/gateways", ``, 404, "no such call: GET /v1/gateways"},
 		{"unknown method", "PATCH", "/v1/networks/lab", ``, 404, "no such call: PATCH /v1/networks/lab"},
 		{"name missing", "DELETE", "/v1/networks/", ``, 404, "no such call"},
 	}

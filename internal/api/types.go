@@ -75,6 +75,9 @@ type Status struct {
 	Networks  int       `json:"networks"`
 	Running   int       `json:"running"`
 	Ports     int       `json:"ports"`
+	Routers   int       `json:"routers"`
+	Forwards  int       `json:"forwards"`
+	Policies  int       `json:"policies"`
 	LastPass  time.Time `json:"lastPass"`          // end of the last look at the kernel
 	PassTook  string    `json:"passTook"`          // how long it took
 	Repairs   int       `json:"repairs"`           // ops applied that nobody asked for
@@ -218,8 +221,20 @@ type Service interface {
 	SetAutostart(ctx context.Context, network string, on bool) error
 
 	AddPort(ctx context.Context, r AddPort) (Port, error)
-	DeletePort(ctx context.Context, name string) error
-	DeleteBridge(ctx context.Context, name string) error
+	Routers(ctx context.Context) ([]Router, error)
+	Router(ctx context.Context, name string) (Router, error) // with neighbours and counters
+	AddRouter(ctx context.Context, d Definition[spec.Router]) (Router, error)
+	Forwards(ctx context.Context) ([]Forward, error)
+	AddForward(ctx context.Context, d Definition[spec.Forward]) (Forward, error) // without a name it is made from where it leads
+	Policies(ctx context.Context) ([]Policy, error)
+	AddPolicy(ctx context.Context, d Definition[spec.Policy]) (Policy, error)
+	Matrix(ctx context.Context) (Matrix, error)
+	Sets(ctx context.Context) ([]Set, error)
+	AddSet(ctx context.Context, d Definition[spec.AddressSet]) (Set, error)
+
+	// Delete forgets an object of any kind but network, and takes it off the host.
+	// Kind is the word for one: "port", "policy".
+	Delete(ctx context.Context, kind, name string) error
 
 	Leases(ctx context.Context, network string) ([]Lease, error) // "" = of all networks
 	ReleaseLease(ctx context.Context, r LeaseRelease) ([]Lease, error)

@@ -7,6 +7,9 @@ import (
 	"fmt"
 	"io"
 	"net/url"
+	"slices"
+
+	"kvmnet/internal/spec"
 )
 
 // get makes a call without a body.
@@ -99,14 +102,72 @@ func (c *Client) AddPort(ctx context.Context, r AddPort) (Port, error) {
 	return post[Port](ctx, c, "/v1/ports", r)
 }
 
-// DeletePort implements Service.
-func (c *Client) DeletePort(ctx context.Context, name string) error {
-	return c.onNamed(ctx, "DELETE", "/v1/ports/%s", name, nil, nil)
+// Routers implements Service.
+func (c *Client) Routers(ctx context.Context) ([]Router, error) {
+	return get[[]Router](ctx, c, "/v1/routers")
 }
 
-// DeleteBridge implements Service.
+// Router implements Service.
+func (c *Client) Router(ctx context.Context, name string) (r Router, err error) {
+	err = c.onNamed(ctx, "GET", "/v1/routers/%s", name, nil, &r)
+	return r, err
+}
+
+// AddRouter implements Service.
+func (c *Client) AddRouter(ctx context.Context, d Definition[spec.Router]) (Router, error) {
+	return post[Router](ctx, c, "/v1/routers", d)
+}
+
+// Forwards implements Service.
+func (c *Client) Forwards(ctx context.Context) ([]Forward, error) {
+	return get[[]Forward](ctx, c, "/v1/forwards")
+}
+
+// AddForward implements Service.
+func (c *Client) AddForward(ctx context.Context, d Definition[spec.Forward]) (Forward, error) {
+	return post[Forward](ctx, c, "/v1/forwards", d)
+}
+
+// Policies implements Service.
+func (c *Client) Policies(ctx context.Context) ([]Policy, error) {
+	return get[[]Policy](ctx, c, "/v1/policies")
+}
+
+// AddPolicy implements Service.
+func (c *Client) AddPolicy(ctx context.Context, d Definition[spec.Policy]) (Policy, error) {
+	return post[Policy](ctx, c, "/v1/policies", d)
+}
+
+// Matrix implements Service.
+func (c *Client) Matrix(ctx context.Context) (Matrix, error) {
+	return get[Matrix](ctx, c, "/v1/matrix")
+}
+
+// Sets implements Service.
+func (c *Client) Sets(ctx context.Context) ([]Set, error) { return get[[]Set](ctx, c, "/v1/sets") }
+
+// AddSet implements Service.
+func (c *Client) AddSet(ctx context.Context, d Definition[spec.AddressSet]) (Set, error) {
+	return post[Set](ctx, c, "/v1/sets", d)
+}
+
+// Delete implements Service.
+func (c *Client) Delete(ctx context.Context, kind, name string) error {
+	i := slices.IndexFunc(spec.Kinds, func(k string) bool { return spec.Singular(k) == kind })
+	if i < 0 {
+		return &Error{Code: CodeInvalid, Message: kind + " is not a kind of object"}
+	}
+	return c.onNamed(ctx, "DELETE", "/v1/"+spec.Kinds[i]+"/%s", name, nil, nil)
+}
+
+// DeletePort deletes a port.
+func (c *Client) DeletePort(ctx context.Context, name string) error {
+	return c.Delete(ctx, "port", name)
+}
+
+// DeleteBridge deletes a host bridge.
 func (c *Client) DeleteBridge(ctx context.Context, name string) error {
-	return c.onNamed(ctx, "DELETE", "/v1/bridges/%s", name, nil, nil)
+	return c.Delete(ctx, "bridge", name)
 }
 
 // Leases implements Service.

@@ -48,8 +48,27 @@ var verbs = []struct {
 	{"AddPort vm1 lab true", func(ctx context.Context, s Service) (any, error) {
 		return s.AddPort(ctx, AddPort{Name: "vm1", Port: &spec.Port{Network: "lab"}, Transient: true})
 	}, aPort},
-	{`DeletePort "vm1"`, func(ctx context.Context, s Service) (any, error) { return nil, s.DeletePort(ctx, "vm1") }, nil},
-	{`DeleteBridge "br0"`, func(ctx context.Context, s Service) (any, error) { return nil, s.DeleteBridge(ctx, "br0") }, nil},
+	{`Delete port "vm1"`, func(ctx context.Context, s Service) (any, error) { return nil, s.Delete(ctx, "port", "vm1") }, nil},
+	{`Delete bridge "br0"`, func(ctx context.Context, s Service) (any, error) { return nil, s.Delete(ctx, "bridge", "br0") }, nil},
+	{`Delete policy "a/b"`, func(ctx context.Context, s Service) (any, error) { return nil, s.Delete(ctx, "policy", "a/b") }, nil},
+	{"Routers", func(ctx context.Context, s Service) (any, error) { return s.Routers(ctx) }, []Router{aRouter}},
+	{`Router "r1"`, func(ctx context.Context, s Service) (any, error) { return s.Router(ctx, "r1") }, aRouter},
+	{"AddRouter r1 1", func(ctx context.Context, s Service) (any, error) {
+		return s.AddRouter(ctx, Definition[spec.Router]{Name: "r1", Spec: aRouter.Spec})
+	}, aRouter},
+	{"Forwards", func(ctx context.Context, s Service) (any, error) { return s.Forwards(ctx) }, []Forward{aForward}},
+	{`AddForward "" [2001:db8::5]:80-90 vm1:8080`, func(ctx context.Context, s Service) (any, error) {
+		return s.AddForward(ctx, Definition[spec.Forward]{Spec: aForward.Spec})
+	}, aForward},
+	{"Policies", func(ctx context.Context, s Service) (any, error) { return s.Policies(ctx) }, []Policy{aPolicy}},
+	{"AddPolicy db lab, set/office [{  } {tcp 80, 443 }]", func(ctx context.Context, s Service) (any, error) {
+		return s.AddPolicy(ctx, Definition[spec.Policy]{Name: "db", Spec: aPolicy.Spec})
+	}, aPolicy},
+	{"Matrix", func(ctx context.Context, s Service) (any, error) { return s.Matrix(ctx) }, aMatrix},
+	{"Sets", func(ctx context.Context, s Service) (any, error) { return s.Sets(ctx) }, []Set{aSet}},
+	{"AddSet office 192.0.2.0/24", func(ctx context.Context, s Service) (any, error) {
+		return s.AddSet(ctx, Definition[spec.AddressSet]{Name: "office", Spec: aSet.Spec})
+	}, aSet},
 	{`Leases ""`, func(ctx context.Context, s Service) (any, error) { return s.Leases(ctx, "") }, []Lease{aLease}},
 	{`Leases "a&b"`, func(ctx context.Context, s Service) (any, error) { return s.Leases(ctx, "a&b") }, []Lease{aLease}},
 	{`ReleaseLease "lab" "vm1"`, func(ctx context.Context, s Service) (any, error) {
@@ -129,7 +148,7 @@ func TestClientRefusesTheEmptyName(t *testing.T) {
 	f := newFake()
 	socket, _ := daemon(t, f)
 	c := client(t, socket)
-	for _, err := range []error{c.Undefine(t.Context(), ""), c.DeletePort(t.Context(), ""), c.Start(t.Context(), "")} {
+	for _, err := range []error{c.Undefine(t.Context(), ""), c.Delete(t.Context(), "port", ""), c.Start(t.Context(), "")} {
 		var e *Error
 		if !errors.As(err, &e) || e.Code != CodeNotFound {
 			t.Errorf("got %v, want not-found", err)

@@ -18,7 +18,7 @@ is a port, a MAC, or a host name. With --wait it waits for a first address.`,
 		Example: `  kvmnet addr vm1
   ssh root@$(kvmnet addr vm1 --wait 60s -q | head -n1)
   kvmnet addr 52:54:00:12:34:56 -o json`,
-		Args: one("GUEST"), ValidArgsFunction: a.completePorts(false)}
+		Args: one("GUEST"), ValidArgsFunction: a.complete(ports, false)}
 	wait := cmd.Flags().Duration("wait", 0, "wait up to this `time` for a first address, such as 60s")
 	form := single(cmd)
 	cmd.RunE = func(cmd *cobra.Command, args []string) error {

@@ -30,9 +30,9 @@ type Options struct {
 
 // DaemonOptions are the flags of `kvmnet daemon`, all filled in.
 type DaemonOptions struct {
-	ConfigDir, StateDir, RuntimeDir, Socket string
-	LogLevel                                slog.Level
-	Version                                 string
+	ConfigDir, StateDir, RuntimeDir, NetnsDir, Socket string
+	LogLevel                                          slog.Level
+	Version                                           string
 }
 
 // DemoOptions are the flags of `kvmnet demo`.
@@ -114,6 +114,7 @@ func (a *app) noteBeginning(cmd *cobra.Command) {
 const (
 	wholeGroup   = "whole"
 	objectGroup  = "object"
+	routerGroup  = "router"
 	serviceGroup = "service"
 )
 
@@ -140,7 +141,7 @@ are YAML files; 'kvmnet net add' writes a simple one for you.`,
 	root.PersistentFlags().StringVar(&a.socket, "socket", "", "`path` of the daemon's socket (default $KVMNET_SOCKET, or kvmnet.sock in $KVMNET_RUNTIME_DIR or "+runtimeDir+")")
 	root.PersistentFlags().BoolVarP(&a.quiet, "quiet", "q", false, "no messages; listings print names only")
 	root.AddGroup(&cobra.Group{ID: wholeGroup, Title: "The whole:"}, &cobra.Group{ID: objectGroup, Title: "Networks and ports:"},
-		&cobra.Group{ID: serviceGroup, Title: "The daemon:"})
+		&cobra.Group{ID: routerGroup, Title: "Between networks:"}, &cobra.Group{ID: serviceGroup, Title: "The daemon:"})
 	add := func(group string, cmds ...*cobra.Command) {
 		for _, c := range cmds {
 			c.GroupID = group
@@ -149,6 +150,7 @@ are YAML files; 'kvmnet net add' writes a simple one for you.`,
 	}
 	add(wholeGroup, a.applyCommand(), a.diffCommand(), a.getCommand(), a.deleteCommand(), a.verifyCommand(), a.demoCommand())
 	add(objectGroup, a.netCommand(), a.portCommand(), a.addrCommand(), a.leasesCommand(), a.leaseCommand())
+	add(routerGroup, a.routerCommand(), a.forwardCommand(), a.policyCommand(), a.setCommand())
 	add(serviceGroup, a.daemonCommand(), a.statusCommand(), a.eventsCommand(), a.gcCommand(), a.pauseCommand(), a.resumeCommand())
 	root.AddCommand(a.completionCommand(), a.versionCommand())
 	root.AddCommand(a.netAliases()...)
@@ -161,6 +163,7 @@ const (
 	configDir  = "/etc/kvmnet"
 	stateDir   = "/var/lib/kvmnet"
 	runtimeDir = "/run/kvmnet"
+	netnsDir   = "/run/netns" // where ip-netns(8) looks
 )
 
 // socketPath is where the daemon listens: by flag, by environment, or in its

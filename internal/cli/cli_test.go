@@ -11,12 +11,14 @@ import (
 	"os/exec"
 	"os/signal"
 	"path/filepath"
+	"runtime"
 	"slices"
 	"strconv"
 	"strings"
 	"testing"
 
 	"github.com/rogpeppe/go-internal/testscript"
+	"golang.org/x/sys/unix"
 
 	"kvmnet/internal/api"
 )
@@ -55,6 +57,12 @@ func TestScripts(t *testing.T) {
 		Setup: func(env *testscript.Env) error {
 			f := newFake()
 			socket, err := serve(env.Defer, f)
+			if err != nil {
+				return err
+			}
+			id := ""
+			f.namespace, id, err = namespace(env.Defer)
+			env.Setenv("NAMESPACE", id)
 			env.Values["fake"] = f
 			env.Setenv("KVMNET_SOCKET", socket)
 			env.Setenv("TZ", "UTC")
@@ -63,6 +71,28 @@ func TestScripts(t *testing.T) {
 		},
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){"exits": exits, "seen": seen, "pipe": pipe},
 	})
+}
+
+// namespace makes a network namespace that is there until after, and returns its
+// path and how the kernel names it.
+func namespace(after func(func())) (path, id string, err error) {
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		runtime.LockOSThread() // and ends with the goroutine
+		var f *os.File
+		if err = unix.Unshare(unix.CLONE_NEWNET); err != nil {
+			return
+		}
+		if f, err = os.Open("/proc/thread-self/ns/net"); err != nil {
+			return
+		}
+		after(func() { f.Close() })
+		path = fmt.Sprintf("/proc/%d/fd/%d", os.Getpid(), f.Fd())
+		id, err = os.Readlink(path)
+	}()
+	<-done
+	return path, id, err
 }
 
 // serve runs a daemon at a socket of its own.

@@ -53,43 +53,28 @@ func (a *app) networkNames(fits func(api.Network) bool, args []string) []cobra.C
 	}, args)
 }
 
-func (a *app) portNames(args []string) []cobra.Completion {
-	return names(a.client().Ports, func(p api.Port) (string, string) {
-		if p.Status.State == adopted {
-			return "", ""
-		}
-		return p.Name, p.Spec.Network + ", " + p.Status.State
-	}, args)
-}
-
-// completePorts offers ports.
-func (a *app) completePorts(many bool) completer {
-	return func(_ *cobra.Command, args []string, _ string) ([]cobra.Completion, cobra.ShellCompDirective) {
-		if len(args) > 0 && !many {
-			return nil, cobra.ShellCompDirectiveNoFileComp
-		}
-		return a.portNames(args), cobra.ShellCompDirectiveNoFileComp
-	}
-}
-
 // completeKindAndName offers a kind first, then names of it.
 func (a *app) completeKindAndName(cmd *cobra.Command, args []string, _ string) ([]cobra.Completion, cobra.ShellCompDirective) {
 	only := cobra.ShellCompDirectiveNoFileComp
-	if len(args) == 0 {
-		if cmd.Name() == "get" {
-			return []cobra.Completion{"networks", "ports", "bridges", "all"}, only
+	if len(args) > 0 {
+		k, _, err := kindOf(args[0])
+		if err != nil {
+			return nil, only
 		}
-		return []cobra.Completion{"network", "port", "bridge"}, only
+		return a.namesOf(k, args[1:]), only
 	}
-	switch kinds[args[0]] {
-	case "network":
-		return a.networkNames(anyNetwork, args[1:]), only
-	case "port":
-		return a.portNames(args[1:]), only
-	case "bridge":
-		return names(a.client().Bridges, func(b api.HostBridge) (string, string) { return b.Name, b.Status.State }, args[1:]), only
+	var words []cobra.Completion
+	for _, k := range kinds {
+		if cmd.Name() == "get" {
+			words = append(words, k.name)
+		} else {
+			words = append(words, k.word())
+		}
 	}
-	return nil, only
+	if cmd.Name() == "get" {
+		words = append(words, "all")
+	}
+	return words, only
 }
 
 func anyNetwork(api.Network) bool     { return true }

@@ -32,6 +32,7 @@ CAP_SYS_ADMIN.`,
 	dir(&o.ConfigDir, "config-dir", "KVMNET_CONFIG_DIR", configDir, "definitions")
 	dir(&o.StateDir, "state-dir", "KVMNET_STATE_DIR", stateDir, "what must outlive a reboot")
 	dir(&o.RuntimeDir, "runtime-dir", "KVMNET_RUNTIME_DIR", runtimeDir, "what a reboot may take")
+	dir(&o.NetnsDir, "netns-dir", "KVMNET_NETNS_DIR", netnsDir, "namespaces of routers, where 'ip netns' looks for them")
 	level := choose(cmd, "log-level", "", "least level of what is logged", "info", "debug", "warn", "error")
 	cmd.RunE = func(cmd *cobra.Command, _ []string) error {
 		if a.Daemon == nil {
@@ -83,6 +84,9 @@ func (a *app) printStatus(s api.Status) error {
 		"Definitions", s.ConfigDir,
 		"Networks", fmt.Sprintf("%d, %d running", s.Networks, s.Running),
 		"Ports", fmt.Sprint(s.Ports),
+		"Routers", number(s.Routers),
+		"Forwards", number(s.Forwards),
+		"Policies", number(s.Policies),
 		"Uplinks", strings.Join(s.Uplinks, ", "),
 		"Last look", fmt.Sprintf("%s ago, took %s", ago(s.LastPass), s.PassTook),
 		"Repairs", fmt.Sprint(s.Repairs),

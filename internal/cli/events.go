@@ -14,8 +14,8 @@ import (
 
 func (a *app) eventsCommand() *cobra.Command {
 	cmd := &cobra.Command{Use: "events", Short: "print what happens, as it happens",
-		Long: `Events prints a line for everything that happens to networks, ports and
-bridges, until Ctrl-C. JSON is an object a line and includes progress.`,
+		Long: `Events prints a line for everything that happens to networks, ports, bridges,
+routers, forwards and policies, until Ctrl-C. JSON is an object a line and includes progress.`,
 		Example: `  kvmnet events
   kvmnet events -o json | jq -r 'select(.type == "repaired").object'`,
 		Args: none}

@@ -24,6 +24,7 @@ type fake struct {
 	orphans   []api.Orphan
 	listeners map[chan api.Event]bool
 	seen      []string // calls whose arguments matter
+	namespace string   // path of that of the router inside
 
 	// duringApply, if not nil, runs before Apply answers.
 	duringApply func()
@@ -32,7 +33,6 @@ type fake struct {
 func newFake() *fake {
 	off := false
 	prefix := func(s string) []spec.Subnet { return []spec.Subnet{{Address: netip.MustParsePrefix(s)}} }
-	mac := func(s string) spec.MAC { m, _ := spec.ParseMAC(s); return m }
 	ranges, _ := spec.ParseLeaseRange("192.168.100.10-192.168.100.200")
 	lab := prefix("192.168.100.1/24")
 	lab[0].DHCP = &spec.DHCP{Ranges: []spec.LeaseRange{ranges}}
@@ -244,16 +244,27 @@ func (f *fake) AddPort(_ context.Context, r api.AddPort) (api.Port, error) {
 	mtu := max(1500, f.find(r.Port.Network).Spec.Bridge.MTU)
 	return api.Port{Name: r.Name, Spec: r.Port, Status: api.PortStatus{State: "up", Bridge: "lab0", MTU: mtu, Gateways: []string{"192.168.100.1/24", "fd00::1/64"}}}, nil
 }
-func (f *fake) DeletePort(_ context.Context, name string) error {
-	before := len(f.ports)
-	f.ports = slices.DeleteFunc(f.ports, func(p api.Port) bool { return p.Name == name })
-	if len(f.ports) == before {
-		return notFound("port", name)
+func (f *fake) Delete(_ context.Context, kind, name string) error {
+	f.note("delete %s %s", kind, name)
+	there := true
+	switch kind {
+	case "bridge", "set":
+		return &api.Error{Code: api.CodeConflict, Message: kind + " " + name + " is used by network lan"}
+	case "port":
+		before := len(f.ports)
+		f.ports = slices.DeleteFunc(f.ports, func(p api.Port) bool { return p.Name == name })
+		there = len(f.ports) < before
+	case "router":
+		there = name == "r1"
+	case "forward":
+		there = name == "web"
+	case "policy":
+		there = name == "db"
+	}
+	if !there {
+		return notFound(kind, name)
 	}
 	return nil
-}
-func (f *fake) DeleteBridge(_ context.Context, name string) error {
-	return &api.Error{Code: api.CodeConflict, Message: "bridge " + name + " is used by network lan"}
 }
 
 // Verify keeps every promise but those of red.
@@ -279,7 +290,6 @@ func (f *fake) Verify(_ context.Context, r api.VerifyRequest, report func(api.Ch
 func (f *fake) Leases(_ context.Context, network string) ([]api.Lease, error) {
 	f.note("leases %q", network)
 	expires := time.Unix(1893553445, 0)
-	mac := func(s string) spec.MAC { m, _ := spec.ParseMAC(s); return m }
 	list := []api.Lease{
 		{Network: "lab", Address: netip.MustParsePrefix("192.168.100.10/24"), Protocol: "ipv4", MAC: mac("52:54:00:00:00:01"), Hostname: "vm1", Port: "vm1",
 			ClientID: "01:52:54:00:00:00:01", Begun: time.Unix(1893549845, 0), Expires: &expires, State: "bound"},

@@ -69,9 +69,7 @@ those that are defined and do not run.`,
 				shown = append(shown, n)
 			}
 		}
-		return a.print(form.value, document{Networks: networkDocument(shown)}, func() error {
-			return a.show(networkTable(shown, form.value == asWide))
-		})
+		return a.list(networks, objects(shown, networkObject), form.value)
 	}
 	return cmd
 }
@@ -89,7 +87,7 @@ definition wants it, why.`,
 		if err != nil {
 			return err
 		}
-		return a.print(form.value, oneNetwork(n), func() error { return a.fields(netFields(n)...) })
+		return a.print(form.value, networkObject(n).alone(), func() error { return a.fields(netFields(n)...) })
 	}
 	return cmd
 }
@@ -112,6 +110,8 @@ func netFields(n api.Network) []string {
 		"Uplink", n.Spec.Uplink,
 		"Subnets", subnetText(n.Spec),
 		"Routes", routeText(n.Spec),
+		"Policy", string(n.Spec.Policy),
+		"Peers", strings.Join(n.Spec.Peers, ", "),
 		"Domain", domainText(n.Spec),
 		"Ports", strings.Join(n.Status.Ports, ", "),
 		"Asked", counterText(n.Status.Counters),

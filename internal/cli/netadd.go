@@ -71,7 +71,7 @@ Guests get addresses by DHCP, of IPv6 by router advertisements, and names by DNS
 		if err != nil {
 			return err
 		}
-		return a.print(form.value, oneNetwork(n), func() error {
+		return a.print(form.value, networkObject(n).alone(), func() error {
 			a.say("network/%s created: %s", n.Name, netSummary(n))
 			for _, problem := range n.Status.Problems {
 				a.say("note: network/%s %s", n.Name, problem)

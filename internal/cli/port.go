@@ -59,7 +59,7 @@ chosen. A network that runs on demand is started.`,
 		if err != nil {
 			return err
 		}
-		return a.print(form.value, onePort(p), func() error {
+		return a.print(form.value, portObject(p).alone(), func() error {
 			if a.quiet {
 				fmt.Fprintln(a.Stdout, p.Name)
 				return nil

@@ -11,13 +11,9 @@ import (
 )
 
 func (a *app) portDelCommand() *cobra.Command {
-	return &cobra.Command{Use: "del NAME...", Aliases: []string{"delete"}, Short: "delete ports",
+	return a.delCommand(ports, &cobra.Command{Short: "delete ports",
 		Long:    `Del removes a port from the host and forgets it. A guest that runs loses the NIC.`,
-		Example: `  kvmnet port del vm1 vm2`,
-		Args:    some("NAME"), ValidArgsFunction: a.completePorts(true),
-		RunE: func(cmd *cobra.Command, args []string) error {
-			return a.each(cmd.Context(), args, "port/%s deleted", a.client().DeletePort)
-		}}
+		Example: `  kvmnet port del vm1 vm2`})
 }
 
 func (a *app) portListCommand() *cobra.Command {
@@ -46,21 +42,22 @@ func (a *app) listPorts(ctx context.Context, network, form string) error {
 		return err
 	}
 	list = slices.DeleteFunc(list, func(p api.Port) bool { return network != "" && p.Spec.Network != network })
-	return a.print(form, document{Ports: portDocument(list)}, func() error { return a.show(portTable(list, form == asWide)) })
+	return a.list(ports, objects(list, portObject), form)
 }
 
 func (a *app) portShowCommand() *cobra.Command {
 	cmd := &cobra.Command{Use: "show NAME", Short: "show one port",
 		Long:    `Show prints a port with what its guest needs, as 'kvmnet port add' does.`,
 		Example: `  kvmnet port show vm1`,
-		Args:    one("NAME"), ValidArgsFunction: a.completePorts(false)}
+		Args:    one("NAME"), ValidArgsFunction: a.complete(ports, false)}
 	form := single(cmd)
 	cmd.RunE = func(cmd *cobra.Command, args []string) error {
 		list, err := a.client().Ports(cmd.Context())
-		if list, err = only("port", args[0], list, err, func(p api.Port) string { return p.Name }); err != nil {
+		p, err := named(list, err, "port", args[0], func(p api.Port) string { return p.Name })
+		if err != nil {
 			return err
 		}
-		return a.print(form.value, onePort(list[0]), func() error { return a.fields(portFields(list[0])...) })
+		return a.print(form.value, portObject(p).alone(), func() error { return a.fields(portFields(p)...) })
 	}
 	return cmd
 }

@@ -15,9 +15,10 @@ func (a *app) verifyCommand() *cobra.Command {
 	cmd := &cobra.Command{Use: "verify [NETWORK...]", Short: "prove with packets who reaches whom",
 		Long: `Verify plugs test guests into the networks, all that run unless some are named,
 and sends real packets: guest to guest, to the gateway, to the outside, to other
-networks, with false sources. It compares what happens with what the mode of each
-network promises. What cannot be proven from here, for instance without an
-uplink, is unchecked; 'kvmnet demo' also proves who may come in from outside.
+networks, with false sources, through routers and forwards. It compares what happens
+with what modes, routers, forwards and policies promise. What cannot be proven from
+here, for instance without an uplink, is unchecked; 'kvmnet demo' also proves who may
+come in from outside.
 
 The exit code is 3 when a promise is broken.`,
 		Example: `  kvmnet verify

@@ -97,10 +97,10 @@ func (s *sight) macsOf(guest string) map[spec.MAC]bool {
 	if mac, err := spec.ParseMAC(guest); err == nil {
 		macs[mac] = true
 	}
-	if p := s.all.Ports[guest]; p != nil {
+	if p := s.ports[guest]; p != nil {
 		macs[p.MAC] = true
 	}
-	for _, n := range s.all.Networks {
+	for _, n := range s.networks {
 		for _, subnet := range n.Subnets {
 			if subnet.DHCP == nil {
 				continue

@@ -4,7 +4,6 @@ import (
 	"cmp"
 	"context"
 	"fmt"
-	"slices"
 	"strings"
 
 	"kvmnet/internal/api"
@@ -41,8 +40,11 @@ func (m *Manager) Apply(ctx context.Context, req api.ApplyRequest) (api.ApplyRes
 			result.Ops = lines(r)
 		}
 	}
-	mine := append(objects(in.spec), "host")
-	tell(&result, r, func(owner string) bool { return slices.Contains(mine, owner) })
+	mine := map[string]bool{"host": true}
+	for _, object := range objects(in.spec) {
+		mine[object] = true
+	}
+	tell(&result, r, func(owner string) bool { return mine[owner] })
 	return result, err
 }
 
@@ -107,9 +109,14 @@ func (m *Manager) Collect(ctx context.Context) ([]api.Orphan, error) {
 func orphans(ops []plan.Op) []api.Orphan {
 	list := []api.Orphan{}
 	for _, op := range ops {
-		if op.Verb == plan.Del {
-			list = append(list, api.Orphan{Object: op.Object.String()})
+		if op.Verb != plan.Del {
+			continue
 		}
+		where := ""
+		if ns := op.Object.Key().NS; ns != "" {
+			where = "netns " + ns + " "
+		}
+		list = append(list, api.Orphan{Object: where + op.Object.String()})
 	}
 	return list
 }

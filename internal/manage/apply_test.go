@@ -222,6 +222,7 @@ func TestApplyTellsWhatTheHostRefuses(t *testing.T) {
 		t.Errorf("problems: %v", result.Problems)
 	}
 	r.is("good", "running persistent")
+	r.ok(r.Pause(t.Context(), true)) // else the loop may be faster
 	r.host.change(func() { r.host.refuse = "" })
 	if result := r.apply("networks: {bad: {mode: isolated}}"); verbsOf(result) != "network/bad unchanged" || len(result.Ops) == 0 {
 		t.Errorf("the second time: %s, %q", verbsOf(result), result.Ops)

@@ -60,13 +60,14 @@ func (in *input) complete(w world) error {
 	for name, p := range in.spec.Ports {
 		keepPort(p, all.Ports[name])
 	}
+	for name, r := range in.spec.Routers {
+		keepRouter(r, all.Routers[name])
+	}
 	merged := all.Merge(in.spec)
 	merged.Default()
-	for name := range in.spec.Networks {
-		in.spec.Networks[name] = merged.Networks[name]
-	}
-	for name := range in.spec.Ports {
-		in.spec.Ports[name] = merged.Ports[name]
+	for _, object := range objects(in.spec) {
+		k, name := cut(object)
+		k.put(in.spec, k.pick(merged, name))
 	}
 	return in.check(all, merged)
 }
@@ -93,6 +94,25 @@ func keepPort(p, old *spec.Port) {
 		}
 	}
 	p.MAC = cmp.Or(p.MAC, spec.GenerateMAC(newUUID()))
+}
+
+// keepRouter keeps the names of a router's interfaces, and with them their MACs:
+// otherwise those behind one that goes would be renamed.
+func keepRouter(r, old *spec.Router) {
+	if old == nil {
+		return
+	}
+	taken := map[string]bool{}
+	for _, i := range r.Interfaces {
+		taken[i.Name] = true
+	}
+	for k := range r.Interfaces {
+		i := &r.Interfaces[k]
+		same := slices.IndexFunc(old.Interfaces, func(o spec.Interface) bool { return o.Network == i.Network })
+		if i.Name == "" && same >= 0 && !taken[old.Interfaces[same].Name] {
+			i.Name = old.Interfaces[same].Name
+		}
+	}
 }
 
 // newUUID makes a random UUID (RFC 9562 section 5.4).
@@ -162,20 +182,4 @@ func placed(p specfile.Problem) api.Problem {
 
 func plain(p spec.Problem) api.Problem {
 	return api.Problem{Path: p.Path, Message: p.Message, Hint: p.Hint, Text: p.String()}
-}
-
-// objects names the objects of a spec, such as network/lab, sorted.
-func objects(s *spec.Spec) []string {
-	var names []string
-	for name := range s.Networks {
-		names = append(names, "network/"+name)
-	}
-	for name := range s.Bridges {
-		names = append(names, "bridge/"+name)
-	}
-	for name := range s.Ports {
-		names = append(names, "port/"+name)
-	}
-	slices.Sort(names)
-	return names
 }

@@ -37,10 +37,7 @@ func (m *Manager) changes(before, after world) []change {
 
 func (h half) changes(old, now *spec.Spec) []change {
 	var list []change
-	names := slices.Concat(differing("network/", old.Networks, now.Networks),
-		differing("bridge/", old.Bridges, now.Bridges), differing("port/", old.Ports, now.Ports))
-	slices.Sort(names)
-	for _, object := range names {
+	for _, object := range differ(old, now) {
 		if c := (change{h, object, pick(old, object), pick(now, object)}); !same(c.old, c.now) {
 			list = append(list, c)
 		}
@@ -48,25 +45,21 @@ func (h half) changes(old, now *spec.Spec) []change {
 	return list
 }
 
-// differing names the objects that are not one and the same.
-func differing[T any](kind string, old, now map[string]*T) []string {
-	var names []string
-	for name, object := range old {
-		if now[name] != object {
-			names = append(names, kind+name)
+// differ names the objects that are not one and the same, sorted.
+func differ(old, now *spec.Spec) []string {
+	var list []string
+	for _, k := range kinds {
+		for _, name := range k.differing(old, now) {
+			list = append(list, k.word()+"/"+name)
 		}
 	}
-	for name := range now {
-		if old[name] == nil {
-			names = append(names, kind+name)
-		}
-	}
-	return names
+	slices.Sort(list)
+	return list
 }
 
 // same reports whether two specs mean the same: an empty list is no list.
 func same(a, b *spec.Spec) bool {
-	return reflect.DeepEqual(a, b) || bytes.Equal(specfile.Format(a), specfile.Format(b))
+	return a.Empty() == b.Empty() && (reflect.DeepEqual(a, b) || bytes.Equal(specfile.Format(a), specfile.Format(b)))
 }
 
 // verb tells what a change is to people.
@@ -85,22 +78,16 @@ func (c change) verb() string {
 	return "deleted"
 }
 
-func (c change) do() error {
-	if c.now.Empty() {
-		kind, name, _ := strings.Cut(c.object, "/")
-		return c.drop(kind+"s", name)
-	}
-	return c.put(c.now)
-}
-
 // commit writes changes to the store: all of them, or none. The loop looks before
 // or after: half of the changes might take a guest's cable out for a moment.
 func (m *Manager) commit(list []change) error {
 	m.storing.Lock()
 	defer m.storing.Unlock()
-	for i, c := range list {
-		if err := c.do(); err != nil {
-			return errors.Join(internal(err), undo(list[:i+1]))
+	done := 0
+	for _, s := range steps(list) {
+		done += len(s)
+		if err := s.do(); err != nil {
+			return errors.Join(internal(err), undo(list[:done]))
 		}
 	}
 	return nil
@@ -111,18 +98,6 @@ func (m *Manager) revert(list []change) error {
 	m.storing.Lock()
 	defer m.storing.Unlock()
 	return undo(list)
-}
-
-// undo takes changes back, the last one first, as far as the disk allows it.
-func undo(list []change) error {
-	var errs []error
-	for _, c := range slices.Backward(list) {
-		c.old, c.now = c.now, c.old
-		if err := c.do(); err != nil {
-			errs = append(errs, fmt.Errorf("put %s back as it was: %w", c.object, err))
-		}
-	}
-	return errors.Join(errs...)
 }
 
 // announce tells the listeners, once for an object whose definition and run mark
@@ -205,13 +180,13 @@ func (m *Manager) remove(ctx context.Context, doing string, before, after world)
 
 // attempt does the same for something new: when the host refuses it, all is put
 // back as it was.
-func (m *Manager) attempt(ctx context.Context, before, after world, doing string) error {
+func (m *Manager) attempt(ctx context.Context, before, after world, doing string) (reconcile.Report, error) {
 	list := m.changes(before, after)
 	if len(list) == 0 {
-		return nil
+		return reconcile.Report{}, nil
 	}
 	if err := m.commit(list); err != nil {
-		return err
+		return reconcile.Report{}, err
 	}
 	r, err := m.sync(ctx)
 	if err == nil {
@@ -219,11 +194,11 @@ func (m *Manager) attempt(ctx context.Context, before, after world, doing string
 	}
 	if err == nil {
 		m.announce(list)
-		return nil
+		return r, nil
 	}
 	err = errors.Join(err, m.revert(list))
 	m.sync(ctx) // when that fails, the loop does it
-	return err
+	return r, err
 }
 
 // refusal tells why a pass did not make changes so; nil when it did. Part of them

@@ -37,8 +37,8 @@ var writers = []struct {
 	{"create", func(r *rig) error { return defineFile(r, "networks: {tmp: {mode: isolated}}", true) }, true},
 	{"change autostart", func(r *rig) error { return r.SetAutostart(r.t.Context(), "lab", false) }, false},
 	{"add the first port", func(r *rig) error { return addPort(r, "p1", spec.Port{Network: "od2"}) }, true},
-	{"delete the last port", func(r *rig) error { return r.DeletePort(r.t.Context(), "vm2") }, false},
-	{"delete a bridge", func(r *rig) error { return r.DeleteBridge(r.t.Context(), "br0") }, false},
+	{"delete the last port", func(r *rig) error { return r.Delete(r.t.Context(), "port", "vm2") }, false},
+	{"delete a bridge", func(r *rig) error { return r.Delete(r.t.Context(), "bridge", "br0") }, false},
 }
 
 // TestFullDiskHalvesNothing lets the first write of each request fail, then the
@@ -105,7 +105,7 @@ func TestFullDiskThatStaysFullSaysWhatIsHalfDone(t *testing.T) {
 	const file = "networks: {lab: {mode: isolated, title: t}, od: {mode: isolated, onDemand: true, title: t}}"
 	r.keep(&full{keeper: r.disk, left: 2, stays: true})
 	_, err := r.try(false, file)
-	r.refused(err, api.CodeInternal, "no space left", "put network/lab back as it was")
+	r.refused(err, api.CodeInternal, "no space left", "put network/od, network/lab back as it was")
 	r.keep(r.disk)
 	r.apply(file)
 	r.is("lab", "running persistent")
@@ -186,7 +186,7 @@ func TestEventsTellWhatHappened(t *testing.T) {
 		{func() { r.ok(r.SetAutostart(t.Context(), "lab", false)) }, "changed network/lab"},
 		{func() { r.add("~vm1 od") }, "created port/vm1, started network/od"},
 		{func() { r.apply("ports: {vm1: {network: od}}") }, "created port/vm1"},
-		{func() { r.ok(r.DeletePort(t.Context(), "vm1")) }, "deleted port/vm1, stopped network/od"},
+		{func() { r.ok(r.Delete(t.Context(), "port", "vm1")) }, "deleted port/vm1, stopped network/od"},
 		{func() { r.ok(r.Undefine(t.Context(), "lab")) }, "deleted network/lab"},
 		{func() { r.ok(r.Stop(t.Context(), "lab")) }, "stopped network/lab"},
 		{func() { r.ok(addNetwork(r, "new", spec.Network{Mode: spec.Isolated}, true)) }, "created network/new, started network/new"},

@@ -9,5 +9,8 @@
 // asked for (world.go); the difference is written whole or not at all, and put in
 // force (commit.go). One request at a time changes the world.
 //
+// The kinds of objects are described once, in a table (kind.go). What answers tell
+// beyond what the loop sees, such as counters and neighbours, comes by Insight.
+//
 // manage never talks to the kernel itself; it must not import kernel or nft.
 package manage

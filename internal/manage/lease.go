@@ -99,12 +99,22 @@ func (m *Manager) Leases(_ context.Context, network string) ([]api.Lease, error)
 	return m.leases(all, []string{network}), nil
 }
 
-// leasing are all networks, as they run where they do: their leases are of these
-// subnets.
+// leasing are all networks, as they run where they do, with the subnets that routers
+// have there: their leases are of these.
 func (w world) leasing() map[string]*spec.Network {
-	all := w.all().Networks
-	maps.Copy(all, w.running.Networks)
-	return all
+	all := w.all()
+	networks := all.Networks
+	maps.Copy(networks, w.running.Networks)
+	for name, holders := range all.Holders() {
+		for _, h := range holders {
+			if n := networks[name]; n != nil && h.Router != "" {
+				whole := *n
+				whole.Subnets = slices.Concat(n.Subnets, h.Subnets)
+				networks[name] = &whole
+			}
+		}
+	}
+	return networks
 }
 
 // leases lists those of some networks.

@@ -179,7 +179,7 @@ func TestLeasesEndWithTheirNetworkNotWithItsStop(t *testing.T) {
 		t.Fatalf("left %s", addresses(list))
 	}
 	r.ok(r.Stop(t.Context(), "red"))
-	r.ok(r.DeletePort(t.Context(), "vm1"))
+	r.ok(r.Delete(t.Context(), "port", "vm1"))
 	r.ok(r.Undefine(t.Context(), "lab"))
 	if len(r.guests.leases) != 0 {
 		t.Errorf("left %v", r.guests.leases)
@@ -199,7 +199,7 @@ func TestLeasesEndWhenTheirNetworkIsServedNoMore(t *testing.T) {
 	}
 	r.ok(r.Undefine(t.Context(), "red"))
 	r.ok(r.Stop(t.Context(), "red"))
-	r.ok(r.DeletePort(t.Context(), "vm1"))
+	r.ok(r.Delete(t.Context(), "port", "vm1"))
 	r.ok(r.Stop(t.Context(), "lab"))
 	r.ok(r.Undefine(t.Context(), "lab"))
 	if told != 2 || len(r.guests.leases) != 0 {

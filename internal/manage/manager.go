@@ -24,6 +24,7 @@ type Manager struct {
 	store     keeper
 	engine    *reconcile.Engine
 	guests    Guests
+	insight   Insight
 	log       *slog.Logger
 	ns        *netns.NS
 	version   string
@@ -37,6 +38,7 @@ type Manager struct {
 	changing sync.Mutex
 
 	storing sync.Mutex // around writing what belongs together, and reading it
+	lives   lives
 }
 
 // keeper is what the room needs of a store; its two halves are told in
@@ -52,12 +54,13 @@ type keeper interface {
 	Booted() error
 }
 
-// Options are what a Manager needs; all but Log are required.
+// Options are what a Manager needs; all but Insight and Log are required.
 type Options struct {
 	Store     *store.Store
 	NS        *netns.NS // the namespace whose network is managed, for test hosts
 	Version   string
 	ConfigDir string
+	Insight   Insight      // nil = nothing is known but what the loop sees
 	Log       *slog.Logger // nil = none
 }
 
@@ -66,7 +69,10 @@ func New(o Options) *Manager {
 	if o.Log == nil {
 		o.Log = slog.New(slog.DiscardHandler)
 	}
-	return &Manager{store: o.Store, ns: o.NS, version: o.Version, configDir: o.ConfigDir, log: o.Log, started: time.Now()}
+	if o.Insight == nil {
+		o.Insight = blind{}
+	}
+	return &Manager{store: o.Store, ns: o.NS, insight: o.Insight, version: o.Version, configDir: o.ConfigDir, log: o.Log, started: time.Now()}
 }
 
 // Attach gives the manager the loop that was made with its Live, UIDs, Passed
@@ -120,31 +126,13 @@ func (m *Manager) Boot() error {
 // checks what is written by hand before a boot.
 func (w world) spare(before world) error {
 	var errs []error
-	for _, p := range w.segments().Validate() {
+	for _, p := range alone(w.segments().Validate()) {
 		if kind, name := p.Object(); kind == "networks" && before.running.Networks[name] == nil {
 			delete(w.running.Networks, name)
 			errs = append(errs, errors.New(p.String()))
 		}
 	}
 	return errors.Join(errs...)
-}
-
-// Live returns what is to be on the host now: the networks that run, as they
-// run, and every host bridge and port. The error tells of definitions that cannot
-// be read, and whose they are; not of networks, though, since how one runs is
-// known. Without a spec nothing is known, and nothing may be changed.
-func (m *Manager) Live() (*spec.Spec, error) {
-	w, err := m.world()
-	if err != nil {
-		return nil, err
-	}
-	var errs []error
-	for _, u := range unreadable(w.unreadable) {
-		if errs = append(errs, u); u.Kind == "networks" {
-			errs[len(errs)-1] = u.Err
-		}
-	}
-	return w.live(), errors.Join(errs...)
 }
 
 // UIDs returns the numbers of the users who own taps.
@@ -208,6 +196,7 @@ func (m *Manager) Status(ctx context.Context) (api.Status, error) {
 	all := w.all()
 	st := api.Status{Version: m.version, PID: os.Getpid(), Goroutines: runtime.NumGoroutine(), Started: m.started, Paused: s.Paused, ConfigDir: m.configDir,
 		Networks: len(all.Networks), Running: len(w.running.Networks), Ports: len(all.Ports),
+		Routers: len(all.Routers), Forwards: len(all.Forwards), Policies: len(all.Policies),
 		LastPass: s.Last.At, PassTook: s.Last.Took.Round(time.Microsecond).String(), Repairs: s.Repairs,
 		Uplinks: union(s.Last.Facts.Uplinks4, s.Last.Facts.Uplinks6), Problems: append([]string{}, told(s.Last)...)}
 	if err := m.guests.Err(); err != nil {

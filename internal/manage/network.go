@@ -44,7 +44,7 @@ func (m *Manager) AddNetwork(ctx context.Context, req api.AddNetwork) (api.Netwo
 	if err := m.write(before, after); err != nil {
 		return api.Network{}, err
 	}
-	if err := m.attempt(ctx, after, started, "start network "+req.Name); err != nil {
+	if _, err := m.attempt(ctx, after, started, "start network "+req.Name); err != nil {
 		return api.Network{}, err
 	}
 	return m.Network(ctx, req.Name)
@@ -119,7 +119,7 @@ func (m *Manager) Define(ctx context.Context, f api.File, transient bool) (api.N
 
 // only returns the name of the one network of a file.
 func only(s *spec.Spec, file string) (string, error) {
-	if len(s.Networks) != 1 || len(s.Bridges)+len(s.Ports) > 0 {
+	if len(s.Networks) != 1 || s.Count() > 1 {
 		return "", invalid(fmt.Sprintf("%s must hold exactly one network (and nothing else); use 'kvmnet apply -f' for more", file))
 	}
 	for name := range s.Networks {
@@ -160,7 +160,8 @@ func (m *Manager) start(ctx context.Context, before world, name string, in *inpu
 	if err := m.fits(ctx, in, before, after); err != nil {
 		return err
 	}
-	return m.attempt(ctx, before, after, "start network "+name)
+	_, err := m.attempt(ctx, before, after, "start network "+name)
+	return err
 }
 
 // Stop implements api.Service.
@@ -176,6 +177,11 @@ func (m *Manager) Stop(ctx context.Context, name string) error {
 		}
 		return conflict("network %s does not run", name)
 	}
+	if before.defined.Networks[name] == nil && before.fault("network/"+name) == nil { // it would be gone
+		if err := before.unused("network/" + name); err != nil {
+			return err
+		}
+	}
 	after := before.clone()
 	delete(after.running.Networks, name)
 	after.demand()
@@ -186,7 +192,8 @@ func (m *Manager) Stop(ctx context.Context, name string) error {
 }
 
 // Undefine implements api.Service. A network that runs goes on as a transient
-// one, as libvirt's does; ports wait for a network of that name.
+// one, as libvirt's does; ports wait for a network of that name. One that others
+// name stays defined.
 func (m *Manager) Undefine(ctx context.Context, name string) error {
 	before, err := m.begin(ctx)
 	if err != nil {
@@ -195,6 +202,9 @@ func (m *Manager) Undefine(ctx context.Context, name string) error {
 	defer m.changing.Unlock()
 	if before.defined.Networks[name] == nil {
 		_, err := before.definition(name)
+		return err
+	}
+	if err := before.unused("network/" + name); err != nil {
 		return err
 	}
 	after := before.clone()

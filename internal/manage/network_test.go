@@ -57,7 +57,7 @@ var refusals = []struct {
 		api.CodeConflict, []string{"network/bad cannot be read"}},
 	{"add a port over a file that cannot be read", func(r *rig) error { return addPort(r, "p9", spec.Port{Network: "run"}) },
 		api.CodeConflict, []string{"port/p9 cannot be read", "p9.yaml:1"}},
-	{"delete a port that cannot be read", func(r *rig) error { return r.DeletePort(r.t.Context(), "p9") },
+	{"delete a port that cannot be read", func(r *rig) error { return r.Delete(r.t.Context(), "port", "p9") },
 		api.CodeConflict, []string{"port/p9 cannot be read"}},
 	{"add a port to a network that cannot be read", func(r *rig) error { return addPort(r, "x", spec.Port{Network: "bad"}) },
 		api.CodeConflict, []string{"network/bad cannot be read"}},
@@ -102,13 +102,13 @@ var refusals = []struct {
 	{"add a port with another's MAC", func(r *rig) error {
 		return addPort(r, "x", spec.Port{Network: "run", MAC: spec.MAC{0x52, 0x54, 0, 0, 0, 1}})
 	}, api.CodeInvalid, []string{"52:54:00:00:00:01", "p1"}},
-	{"delete no port", func(r *rig) error { return r.DeletePort(r.t.Context(), "nil") }, api.CodeNotFound, []string{"no port named nil"}},
-	{"delete no bridge", func(r *rig) error { return r.DeleteBridge(r.t.Context(), "nil") }, api.CodeNotFound, []string{"no bridge named nil"}},
-	{"delete a bridge in use", func(r *rig) error { return r.DeleteBridge(r.t.Context(), "br0") },
-		api.CodeConflict, []string{"bridge br0 is used by network lan, network old, network pin; delete that first"}},
+	{"delete no port", func(r *rig) error { return r.Delete(r.t.Context(), "port", "nil") }, api.CodeNotFound, []string{"no port named nil"}},
+	{"delete no bridge", func(r *rig) error { return r.Delete(r.t.Context(), "bridge", "nil") }, api.CodeNotFound, []string{"no bridge named nil"}},
+	{"delete a bridge in use", func(r *rig) error { return r.Delete(r.t.Context(), "bridge", "br0") },
+		api.CodeConflict, []string{"bridge br0 is used by network lan, network old, network pin; change or delete them first"}},
 
 	{"export nothing", func(r *rig) error { _, err := r.Export(r.t.Context(), "network", "nil"); return err }, api.CodeNotFound, []string{"no network named nil"}},
-	{"export no kind", func(r *rig) error { _, err := r.Export(r.t.Context(), "router", ""); return err }, api.CodeInvalid, []string{"router is not a kind"}},
+	{"export no kind", func(r *rig) error { _, err := r.Export(r.t.Context(), "routers", ""); return err }, api.CodeInvalid, []string{"routers is not a kind", "router, set, forward, policy"}},
 	{"look at nothing", func(r *rig) error { _, err := r.Network(r.t.Context(), "nil"); return err }, api.CodeNotFound, []string{"no network named nil"}},
 	{"verify nothing", func(r *rig) error { return r.Verify(r.t.Context(), api.VerifyRequest{Networks: []string{"nil"}}, nil) }, api.CodeNotFound, nil},
 	{"verify one that does not run", func(r *rig) error {
@@ -132,7 +132,7 @@ func TestRefusalsChangeNothing(t *testing.T) {
 	r.edit("ports/p9.yaml", "ports: {")
 	for _, c := range refusals {
 		t.Run(c.name, func(t *testing.T) { // one after the other: the host is one
-			q := &rig{Manager: r.Manager, t: t, host: r.host, disk: r.disk, dirs: r.dirs}
+			q := &rig{Manager: r.Manager, t: t, host: r.host, disk: r.disk, dirs: r.dirs, kernel: r.kernel}
 			q.untouched(func() { q.refused(c.do(q), c.code, c.says...) })
 		})
 	}
@@ -151,7 +151,7 @@ func TestAbandonedRequestsChangeNothing(t *testing.T) {
 		_, port := r.AddPort(ctx, api.AddPort{Name: "x", Port: &spec.Port{Network: "lab"}})
 		_, define := r.Define(ctx, api.File{Name: "a.yaml", Text: "networks: {x: {mode: isolated}}"}, false)
 		for i, err := range []error{apply, network, port, define, r.Start(ctx, "off"), r.Stop(ctx, "lab"), r.Undefine(ctx, "lab"),
-			r.SetAutostart(ctx, "lab", false), r.DeletePort(ctx, "vm1"), r.DeleteBridge(ctx, "br0")} {
+			r.SetAutostart(ctx, "lab", false), r.Delete(ctx, "port", "vm1"), r.Delete(ctx, "bridge", "br0")} {
 			if err == nil {
 				t.Errorf("request %d was done", i)
 			}
@@ -225,15 +225,15 @@ func TestOnDemandFollowsThePorts(t *testing.T) {
 	r.add("~vm1 od")
 	r.is("od", "running persistent")
 	r.add("vm2 od")
-	r.ok(r.DeletePort(ctx, "vm1"))
+	r.ok(r.Delete(ctx, "port", "vm1"))
 	r.is("od", "running persistent")
 	r.define("networks: {run: {mode: isolated, onDemand: true}}") // from its next start on
-	r.ok(r.DeletePort(ctx, "vm2"))
+	r.ok(r.Delete(ctx, "port", "vm2"))
 	r.is("od", "on demand persistent")
 	r.is("run", "running persistent pending")
 	r.add("vm3 od")
 	r.ok(r.Undefine(ctx, "od")) // transient from now on
-	r.ok(r.DeletePort(ctx, "vm3"))
+	r.ok(r.Delete(ctx, "port", "vm3"))
 	r.is("od", "running")
 	r.settled()
 }

@@ -4,7 +4,6 @@ import (
 	"cmp"
 	"context"
 	"fmt"
-	"strings"
 
 	"kvmnet/internal/api"
 	"kvmnet/internal/spec"
@@ -60,46 +59,6 @@ func (m *Manager) plug(ctx context.Context, before world, name string, in *input
 	if err := m.fits(ctx, in, before, after); err != nil {
 		return err
 	}
-	return m.attempt(ctx, before, after, "add port "+name)
-}
-
-// DeletePort implements api.Service.
-func (m *Manager) DeletePort(ctx context.Context, name string) error {
-	before, err := m.begin(ctx)
-	if err != nil {
-		return err
-	}
-	defer m.changing.Unlock()
-	return m.forget(ctx, before, "port", name)
-}
-
-// DeleteBridge implements api.Service.
-func (m *Manager) DeleteBridge(ctx context.Context, name string) error {
-	before, err := m.begin(ctx)
-	if err != nil {
-		return err
-	}
-	defer m.changing.Unlock()
-	if users := before.users(name); before.all().Bridges[name] != nil && len(users) > 0 {
-		return conflict("bridge %s is used by %s; delete that first", name, strings.Join(users, ", "))
-	}
-	return m.forget(ctx, before, "bridge", name)
-}
-
-// forget deletes a port or a bridge, whichever half of the store it is in.
-func (m *Manager) forget(ctx context.Context, before world, kind, name string) error {
-	object := kind + "/" + name
-	if pick(before.all(), object).Empty() {
-		return cmp.Or(before.legible(object), notFound(kind, name))
-	}
-	after := before.clone()
-	for _, s := range []*spec.Spec{after.defined, after.running} {
-		if kind == "port" {
-			delete(s.Ports, name)
-		} else {
-			delete(s.Bridges, name)
-		}
-	}
-	after.demand()
-	return m.remove(ctx, fmt.Sprintf("delete %s %s", kind, name), before, after)
+	_, err := m.attempt(ctx, before, after, "add port "+name)
+	return err
 }

@@ -87,7 +87,7 @@ func TestWhoseFaultItIs(t *testing.T) {
 	r.ok(err)
 	r.ok(r.Start(t.Context(), "lab"))
 	r.add("vm1 lab")
-	r.ok(r.DeletePort(t.Context(), "vm1"))
+	r.ok(r.Delete(t.Context(), "port", "vm1"))
 	r.ok(r.Stop(t.Context(), "lab"))
 
 	r = newRig(t)
@@ -105,7 +105,7 @@ func TestHostThatDoesNotLetGo(t *testing.T) {
 	r := newRig(t)
 	r.apply("networks: {lab: {mode: isolated}}\nports: {vm1: {network: lab}}")
 	r.host.change(func() { r.host.refuse = "del link" })
-	r.refused(r.DeletePort(t.Context(), "vm1"), api.CodeInternal, "delete port vm1", "refused")
+	r.refused(r.Delete(t.Context(), "port", "vm1"), api.CodeInternal, "delete port vm1", "refused")
 	r.refused(r.Stop(t.Context(), "lab"), api.CodeInternal, "stop network lab", "refused")
 	if _, err := r.Collect(t.Context()); err == nil || !strings.Contains(err.Error(), "port/vm1: del link vm1") {
 		t.Errorf("gc says %v", err)
@@ -129,11 +129,11 @@ func TestDeleteBridgeGivesItsInterfacesBack(t *testing.T) {
 	r := newRig(t)
 	r.apply("networks: {lan: {mode: bridge, bridge: {name: br0}}}\nbridges: {br0: {ports: [eth0]}}")
 	r.plugged("eth0", "br0")
-	r.refused(r.DeleteBridge(t.Context(), "br0"), api.CodeConflict, "network lan")
+	r.refused(r.Delete(t.Context(), "bridge", "br0"), api.CodeConflict, "network lan")
 	r.ok(r.Undefine(t.Context(), "lan"))
-	r.refused(r.DeleteBridge(t.Context(), "br0"), api.CodeConflict, "network lan") // it still runs
+	r.refused(r.Delete(t.Context(), "bridge", "br0"), api.CodeConflict, "network lan") // it still runs
 	r.ok(r.Stop(t.Context(), "lan"))
-	r.ok(r.DeleteBridge(t.Context(), "br0"))
+	r.ok(r.Delete(t.Context(), "bridge", "br0"))
 	r.gone("br0")
 	r.plugged("eth0", "")
 	if list, err := r.Bridges(t.Context()); err != nil || len(list) > 0 {

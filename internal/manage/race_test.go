@@ -44,8 +44,8 @@ func TestManyAtOnce(t *testing.T) {
 				_, err := r.try(false, fmt.Sprintf("networks: {lab: {mode: nat, title: 'by %d', subnets: [{address: 10.2.0.1/24}]}, %s: {mode: isolated, onDemand: true}}", i, od),
 					fmt.Sprintf("ports: {p%d: {network: %s}}", worker, od))
 				r.mustly(err)
-				r.mustly(r.DeletePort(ctx, fmt.Sprintf("p%d", worker)))
-				err = r.DeletePort(ctx, own+"-1") // perhaps somebody's, perhaps there
+				r.mustly(r.Delete(ctx, "port", fmt.Sprintf("p%d", worker)))
+				err = r.Delete(ctx, "port", own+"-1") // perhaps somebody's, perhaps there
 				var e *api.Error
 				if err != nil && (!errors.As(err, &e) || e.Code != api.CodeNotFound) {
 					t.Error(err)

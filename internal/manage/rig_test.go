@@ -67,7 +67,7 @@ func (h *host) Apply(_ context.Context, ops []plan.Op) []error {
 		switch {
 		case h.refuse != "" && strings.Contains(op.String(), h.refuse):
 			return append(errs, fmt.Errorf("%s: refused", op))
-		case op.Verb != plan.Del && linkOf(op.Object) != "" && !h.has(linkOf(op.Object)):
+		case op.Verb != plan.Del && linkOf(op.Object) != "" && !h.has(op.Object.Key().NS, linkOf(op.Object)):
 			return append(errs, fmt.Errorf("%s: no such device", op))
 		case op.Verb == plan.Del:
 			h.drop(op.Object)
@@ -83,7 +83,7 @@ func (h *host) Apply(_ context.Context, ops []plan.Op) []error {
 func (h *host) set(o plan.Object) {
 	switch o := o.(type) {
 	case plan.Link:
-		if have, _ := h.state.Link("", o.Name); o.Foreign {
+		if have, _ := h.state.Link(o.NS, o.Name); o.Foreign {
 			have.Master = o.Master
 			h.state.Add(have)
 			return
@@ -98,17 +98,18 @@ func (h *host) set(o plan.Object) {
 	h.state.Add(o)
 }
 
-func (h *host) has(link string) bool {
-	_, there := h.state.Link("", link)
-	return there || link == "all"
+func (h *host) has(ns, link string) bool {
+	_, there := h.state.Link(ns, link)
+	return there || link == "all" || link == "lo"
 }
 
-// drop removes an object and, of a link, all that lives on it.
+// drop removes an object and all that lives on it or in it.
 func (h *host) drop(o plan.Object) {
 	delete(h.state, o.Key())
 	l, isLink := o.(plan.Link)
+	n, isNetns := o.(plan.Netns)
 	for k, child := range h.state {
-		if isLink && linkOf(child) == l.Name {
+		if isLink && k.NS == l.NS && linkOf(child) == l.Name || isNetns && k.NS == n.Name {
 			delete(h.state, k)
 		}
 	}
@@ -164,20 +165,22 @@ type rig struct {
 	disk   *store.Store
 	dirs   store.Dirs
 	guests *guests
+	kernel *kernel
 
 	asking atomic.Bool // whether the loop is asking for what is to be live
 }
 
-func (r *rig) live() (*spec.Spec, error) {
+// live is what a manager wants live: this one's or one that was before a boot.
+func (r *rig) live(m *Manager) (*spec.Spec, error) {
 	r.asking.Store(true)
 	defer r.asking.Store(false)
-	return r.Live()
+	return m.Live()
 }
 
 func newRig(t *testing.T) *rig {
 	t.Helper()
 	root := t.TempDir()
-	r := &rig{t: t, host: newHost(), guests: &guests{}, dirs: store.Dirs{Config: filepath.Join(root, "etc"), State: filepath.Join(root, "var"), Runtime: filepath.Join(root, "run")}}
+	r := &rig{t: t, host: newHost(), guests: &guests{}, kernel: &kernel{}, dirs: store.Dirs{Config: filepath.Join(root, "etc"), State: filepath.Join(root, "var"), Runtime: filepath.Join(root, "run")}}
 	r.boot()
 	return r
 }
@@ -189,10 +192,10 @@ func (r *rig) boot() {
 	var err error
 	r.disk, err = store.Open(r.dirs)
 	r.ok(err)
-	r.Manager = New(Options{Store: r.disk, Version: "test", ConfigDir: r.dirs.Config})
+	r.Manager = New(Options{Store: r.disk, Version: "test", ConfigDir: r.dirs.Config, Insight: r.kernel})
 	m := r.Manager
-	m.Attach(reconcile.New(reconcile.Options{Host: r.host, Live: r.live, Record: r.disk, Facts: plan.Facts{HostID: "h", Program: "p"},
-		UIDs: m.UIDs, Passed: m.Passed, Step: m.Step}), r.guests)
+	m.Attach(reconcile.New(reconcile.Options{Host: r.host, Live: func() (*spec.Spec, error) { return r.live(m) }, Record: r.disk, Facts: plan.Facts{HostID: "h", Program: "p"},
+		UIDs: m.UIDs, Guests: r.kernel, Uplinks: r.kernel, Passed: m.Passed, Step: m.Step}), r.guests)
 	ctx, cancel := context.WithCancel(context.Background())
 	done := make(chan struct{})
 	go func() { m.engine.Run(ctx); close(done) }()
@@ -421,7 +424,7 @@ func address(link, prefix string) plan.Addr {
 // the disk before it.
 func (r *rig) boots(change func()) *rig {
 	r.t.Helper()
-	next := &rig{t: r.t, host: newHost(), guests: r.guests, dirs: r.dirs}
+	next := &rig{t: r.t, host: newHost(), guests: r.guests, kernel: r.kernel, dirs: r.dirs}
 	r.ok(os.RemoveAll(r.dirs.Runtime))
 	change()
 	next.boot()

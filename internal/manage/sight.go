@@ -17,10 +17,11 @@ const glance = 200 * time.Millisecond
 
 // sight is all that is known of guests at one time.
 type sight struct {
-	at     time.Time // before it was gathered
-	all    *spec.Spec
-	leases []api.Lease
-	seen   []api.Address
+	at       time.Time // before it was gathered
+	networks map[string]*spec.Network
+	ports    map[string]*spec.Port
+	leases   []api.Lease
+	seen     []api.Address
 }
 
 // sights lets those who wait look together: to look costs a pass over the store and
@@ -58,7 +59,8 @@ func (m *Manager) sight(ctx context.Context, after time.Time) (*sight, error) {
 		return nil, internal(err)
 	}
 	networks := w.leasing()
-	s.all, s.leases = w.all(), m.leases(networks, slices.Collect(maps.Keys(networks)))
+	s.networks, s.ports = networks, w.live().Ports
+	s.leases = m.leases(networks, slices.Collect(maps.Keys(networks)))
 	if s.seen, err = m.guests.Seen(ctx); err != nil {
 		return nil, internal(err)
 	}

@@ -16,8 +16,10 @@ import (
 // view is everything the answers are made of, read at one time.
 type view struct {
 	world
-	all    *spec.Spec
-	report reconcile.Report
+	all     *spec.Spec
+	holders spec.Holders
+	report  reconcile.Report
+	todo    map[string]bool // objects with ops in the report
 }
 
 // look reads the store and the host as they are now.
@@ -41,7 +43,15 @@ func (m *Manager) look(ctx context.Context) (*view, error) {
 	if err != nil {
 		return nil, internal(err)
 	}
-	return &view{w, w.all(), r}, nil
+	return viewOf(w, r), nil
+}
+
+func viewOf(w world, r reconcile.Report) *view {
+	all, todo := w.all(), map[string]bool{}
+	for _, op := range r.Ops {
+		todo[op.Object.Owner()] = true
+	}
+	return &view{w, all, all.Holders(), r, todo}
 }
 
 // Networks implements api.Service.
@@ -104,7 +114,7 @@ func (v *view) portsOf(name string, n *spec.Network) []string {
 		}
 	}
 	for l := range plan.Of[plan.Link](v.report.Have) {
-		if n.Mode != spec.Bridge && l.Owner() == "" && l.Master == n.Bridge.Name && l.Master != "" {
+		if n.Mode != spec.Bridge && l.NS == "" && l.Owner() == "" && l.Master == n.Bridge.Name && l.Master != "" {
 			ports = append(ports, l.Name)
 		}
 	}
@@ -147,8 +157,8 @@ func (v *view) port(name string) api.Port {
 	case up && l.Master != "":
 		st.State = "up"
 	}
-	if n := v.all.Networks[p.Network]; n != nil {
-		for _, s := range n.Subnets {
+	for _, holder := range v.holders[p.Network] {
+		for _, s := range holder.Subnets {
 			st.Gateways = append(st.Gateways, s.Address.String())
 		}
 	}
@@ -166,7 +176,7 @@ func (v *view) adopted() []api.Port {
 	for _, o := range v.report.Have.Sorted() {
 		l, ok := o.(plan.Link)
 		network, ours := bridges[l.Master]
-		if ok && ours && l.Owner() == "" {
+		if ok && ours && l.NS == "" && l.Owner() == "" {
 			list = append(list, api.Port{Name: l.Name, Spec: &spec.Port{Network: network, Interface: l.Name, Type: spec.PortType(l.Type)},
 				Status: api.PortStatus{State: "adopted", Bridge: l.Master, MTU: l.MTU}})
 		}
@@ -198,22 +208,20 @@ func (m *Manager) Export(ctx context.Context, kind, name string) (string, error)
 	if err != nil {
 		return "", internal(err)
 	}
-	all, one := w.all(), &spec.Spec{}
+	k, all := kindOf(kind), w.all()
 	switch {
 	case kind == "":
-		one = all
-	case name != "":
-		if one = pick(all, kind+"/"+name); one.Empty() {
-			return "", notFound(kind, name)
-		}
-	case kind == "network":
-		one.Networks = all.Networks
-	case kind == "bridge":
-		one.Bridges = all.Bridges
-	case kind == "port":
-		one.Ports = all.Ports
-	default:
-		return "", invalid(kind + " is not a kind of object; the kinds are network, bridge and port")
+		return string(specfile.Format(all)), nil
+	case k.name == "":
+		return "", errKind(kind)
+	case name == "":
+		one := &spec.Spec{}
+		k.put(one, all)
+		return string(specfile.Format(one)), nil
+	}
+	one := k.pick(all, name)
+	if one.Empty() {
+		return "", notFound(kind, name)
 	}
 	return string(specfile.Format(one)), nil
 }

@@ -1,17 +1,13 @@
 package manage
 
 import (
-	"fmt"
-	"maps"
-	"strings"
-
 	"kvmnet/internal/spec"
 	"kvmnet/internal/store"
 )
 
 // world is what the store holds. A verb takes the world as it is, makes the one
 // that is asked for, and has the difference written and put in force. The objects
-// are shared and never changed; the maps of a clone are its own.
+// and the maps are shared and never changed; the maps of a clone are its own.
 type world struct {
 	defined    *spec.Spec // definitions
 	running    *spec.Spec // networks that run, as they run, and transient ports
@@ -70,30 +66,23 @@ func (w world) legible(object string) error {
 func (w world) clone() world {
 	c := w
 	c.defined, c.running = &spec.Spec{}, &spec.Spec{}
-	for _, s := range [][2]*spec.Spec{{c.defined, w.defined}, {c.running, w.running}} {
-		*s[0] = spec.Spec{Networks: map[string]*spec.Network{}, Bridges: map[string]*spec.HostBridge{}, Ports: map[string]*spec.Port{}}
-		merge(s[0], s[1])
-	}
+	merge(c.defined, w.defined)
+	merge(c.running, w.running)
 	return c
 }
 
-// merge puts the objects of one spec into the maps of another.
-func merge(into, from *spec.Spec) {
-	maps.Copy(into.Networks, from.Networks)
-	maps.Copy(into.Bridges, from.Bridges)
-	maps.Copy(into.Ports, from.Ports)
-}
-
 // live is what is to be on the host: the networks that run, as they run, and
-// every host bridge and port.
+// every object of another kind.
 func (w world) live() *spec.Spec {
-	return (&spec.Spec{Bridges: w.defined.Bridges, Ports: w.defined.Ports}).Merge(w.running)
+	others := *w.defined
+	others.Networks = nil
+	return join(&others, w.running)
 }
 
 // all is every object there is: live, and networks as they are defined where they
 // are.
 func (w world) all() *spec.Spec {
-	return w.live().Merge(&spec.Spec{Networks: w.defined.Networks})
+	return join(w.live(), &spec.Spec{Networks: w.defined.Networks})
 }
 
 // applied returns the world in which the objects are defined and in force: of the
@@ -102,8 +91,10 @@ func (w world) all() *spec.Spec {
 func (w world) applied(s *spec.Spec) world {
 	after := w.clone()
 	merge(after.defined, s)
-	for name := range s.Ports {
-		delete(after.running.Ports, name)
+	for _, object := range objects(s) {
+		if k, name := cut(object); k.name != "networks" {
+			k.drop(after.running, name)
+		}
 	}
 	for name, n := range s.Networks {
 		if _, runs := w.running.Networks[name]; runs || spec.Truth(n.Autostart) && !n.OnDemand {
@@ -147,34 +138,4 @@ func (w world) definition(name string) (*spec.Network, error) {
 		return nil, conflict("network %s is transient: it has no definition", name)
 	}
 	return nil, notFound("network", name)
-}
-
-// pick returns a spec with the one object of that name, such as network/lab;
-// empty when there is none.
-func pick(s *spec.Spec, object string) *spec.Spec {
-	kind, name, _ := strings.Cut(object, "/")
-	one := &spec.Spec{}
-	switch n, b, p := s.Networks[name], s.Bridges[name], s.Ports[name]; {
-	case kind == "network" && n != nil:
-		one.Networks = map[string]*spec.Network{name: n}
-	case kind == "bridge" && b != nil:
-		one.Bridges = map[string]*spec.HostBridge{name: b}
-	case kind == "port" && p != nil:
-		one.Ports = map[string]*spec.Port{name: p}
-	}
-	return one
-}
-
-// users names the networks that use a host bridge, as they are defined or as they
-// run: those of mode bridge on it, and those that may leave by it only.
-func (w world) users(bridge string) []string {
-	var names []string
-	for _, s := range []*spec.Spec{w.defined, w.running} {
-		for name, n := range s.Networks {
-			if n.Mode == spec.Bridge && n.Bridge.Name == bridge || n.Uplink == bridge {
-				names = append(names, fmt.Sprintf("network %s", name))
-			}
-		}
-	}
-	return union(names, nil)
 }

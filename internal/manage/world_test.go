@@ -34,7 +34,7 @@ func TestSlipInAFileTakesNothingAway(t *testing.T) {
 				t.Errorf("problems are %q", st.Problems)
 			}
 			r.add("vm4 lab") // other things go on
-			r.ok(r.DeletePort(t.Context(), "vm3"))
+			r.ok(r.Delete(t.Context(), "port", "vm3"))
 			r.gone("vm3")
 			r.plugged("vm1", "lab")
 			r.plugged("vm2", "od")
@@ -75,7 +75,7 @@ func TestWhatCannotBeReadIsToldAndStops(t *testing.T) {
 	r.ok(r.Stop(t.Context(), "lab"))
 	r.settled()
 	r.gone("lab")
-	r.refused(r.DeletePort(t.Context(), "vm1"), api.CodeConflict, "port/vm1 cannot be read")
+	r.refused(r.Delete(t.Context(), "port", "vm1"), api.CodeConflict, "port/vm1 cannot be read")
 	r.ok(os.Remove(filepath.Join(r.dirs.Config, "ports/vm1.yaml")))
 	_, err = r.engine.Sync(t.Context())
 	r.ok(err)
@@ -91,7 +91,7 @@ func TestNetworkRunsOnOverARestartWithASlip(t *testing.T) {
 	r.apply("networks: {lab: {mode: isolated}}")
 	r.edit("networks/lab.yaml", "networks: [")
 	r.untouched(func() {
-		next := &rig{t: t, host: r.host, guests: r.guests, dirs: r.dirs}
+		next := &rig{t: t, host: r.host, guests: r.guests, kernel: r.kernel, dirs: r.dirs}
 		next.boot()
 		if err := next.Boot(); err == nil || !strings.Contains(err.Error(), "lab.yaml:1") {
 			t.Errorf("boot says %v", err)
@@ -117,7 +117,7 @@ func TestUnreadableRunMarkFreezesTheHost(t *testing.T) {
 		t.Errorf("a pass says %v", err)
 	}
 	r.refused(r.Stop(t.Context(), "lab"), api.CodeInternal, mark)
-	r.refused(r.DeletePort(t.Context(), "vm1"), api.CodeInternal, mark)
+	r.refused(r.Delete(t.Context(), "port", "vm1"), api.CodeInternal, mark)
 	if r.host.String() != state {
 		t.Error("the host changed")
 	}
