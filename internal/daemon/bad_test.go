@@ -10,6 +10,7 @@ import (
 	"github.com/rogpeppe/go-internal/txtar"
 
 	"kvmnet/internal/cli"
+	"kvmnet/internal/daemontest"
 	"kvmnet/internal/nstest"
 )
 
@@ -18,11 +19,11 @@ import (
 // the definitions, what runs, and the kernel as they were.
 func TestBadFilesChangeNothing(t *testing.T) {
 	t.Parallel()
-	m := newMachine(t, uplinked(t))
-	m.start(0)
-	m.apply("networks: {there: {mode: nat, subnets: [{address: 10.99.0.1/24}]}}\n")
-	m.settled()
-	before, defined := nstest.Dump(t, m.ns), m.export()
+	m := newMachine(t, daemontest.Uplinked(t))
+	m.Start(0)
+	m.Apply("networks: {there: {mode: nat, subnets: [{address: 10.99.0.1/24}]}}\n")
+	m.Settled()
+	before, defined := nstest.Dump(t, m.NS), m.export()
 	cases, err := filepath.Glob("../specfile/testdata/bad/*.txtar")
 	if err != nil || len(cases) < 40 {
 		t.Fatalf("%d bad files, %v", len(cases), err)
@@ -44,10 +45,10 @@ func TestBadFilesChangeNothing(t *testing.T) {
 			}
 		})
 	}
-	m.settled()
-	nstest.Same(t, before, nstest.Dump(t, m.ns))
-	if strings.Contains(m.log.String(), "bad-") {
-		t.Errorf("the daemon logged user errors:\n%s", m.log)
+	m.Settled()
+	nstest.Same(t, before, nstest.Dump(t, m.NS))
+	if strings.Contains(m.Log.String(), "bad-") {
+		t.Errorf("the daemon logged user errors:\n%s", m.Log)
 	}
 }
 
@@ -74,19 +75,19 @@ const stdinName = "<stdin>"
 
 // run runs the command line against the daemon.
 func (m *machine) run(stdin *strings.Reader, args ...string) (code int, output string) {
-	m.t.Helper()
+	m.T.Helper()
 	var out bytes.Buffer
-	code = cli.Run(m.t.Context(), append(args, "--socket", filepath.Join(m.dir, "sock")),
+	code = cli.Run(m.T.Context(), append(args, "--socket", filepath.Join(m.Dir, "sock")),
 		cli.Options{Version: "test", Stdin: stdin, Stdout: &out, Stderr: &out})
 	return code, out.String()
 }
 
 // export returns every definition.
 func (m *machine) export() string {
-	m.t.Helper()
-	text, err := m.client.Export(m.t.Context(), "", "")
+	m.T.Helper()
+	text, err := m.Client.Export(m.T.Context(), "", "")
 	if err != nil {
-		m.t.Fatal(err)
+		m.T.Fatal(err)
 	}
 	return text
 }

@@ -4,7 +4,6 @@ import (
 	"fmt"
 	"net/netip"
 	"os"
-	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -13,6 +12,7 @@ import (
 	"github.com/vishvananda/netlink"
 	vnetns "github.com/vishvananda/netns"
 
+	"kvmnet/internal/daemontest"
 	"kvmnet/internal/netns"
 	"kvmnet/internal/nstest"
 	"kvmnet/internal/spec"
@@ -94,20 +94,20 @@ func BenchmarkStartNetwork(b *testing.B) {
 	for _, others := range []int{1, 100, 1000} {
 		b.Run(fmt.Sprintf("beside=%d", others), func(b *testing.B) {
 			m, k := benchMachine(b), newBare(b, nstest.NS(b))
-			m.apply(manyNetworks(others) + "  lab: {mode: nat, autostart: false, dns: {domain: lab.internal}, subnets: [{address: 10.200.0.1/24, dhcp: {}}]}\n")
-			m.settled()
+			m.Apply(manyNetworks(others) + "  lab: {mode: nat, autostart: false, dns: {domain: lab.internal}, subnets: [{address: 10.200.0.1/24, dhcp: {}}]}\n")
+			m.Settled()
 			var ours, theirs []time.Duration
 			for b.Loop() {
-				theirs = append(theirs, clock(func() { k.start(b, "lab", netip.MustParsePrefix("10.200.0.1/24")) }))
+				theirs = append(theirs, daemontest.Clock(func() { k.start(b, "lab", netip.MustParsePrefix("10.200.0.1/24")) }))
 				k.stop(b, "lab")
-				ours = append(ours, clock(func() { try(b, m.client.Start(b.Context(), "lab")) }))
-				try(b, m.client.Stop(b.Context(), "lab"))
-				m.settled()
+				ours = append(ours, daemontest.Clock(func() { try(b, m.Client.Start(b.Context(), "lab")) }))
+				try(b, m.Client.Stop(b.Context(), "lab"))
+				m.Settled()
 			}
 			b.ReportMetric(0, "ns/op")
-			b.ReportMetric(ms(median(ours)), "ms/start")
-			b.ReportMetric(ms(median(theirs)), "ms/bare")
-			b.ReportMetric(float64(median(ours))/float64(median(theirs)), "x-bare")
+			b.ReportMetric(daemontest.MS(daemontest.Median(ours)), "ms/start")
+			b.ReportMetric(daemontest.MS(daemontest.Median(theirs)), "ms/bare")
+			b.ReportMetric(float64(daemontest.Median(ours))/float64(daemontest.Median(theirs)), "x-bare")
 		})
 	}
 }
@@ -118,18 +118,18 @@ func BenchmarkNoOpPass(b *testing.B) {
 	for _, n := range []int{1, 100, 1000} {
 		b.Run(fmt.Sprintf("networks=%d", n), func(b *testing.B) {
 			m := benchMachine(b)
-			m.apply(manyNetworks(n))
-			m.settled()
+			m.Apply(manyNetworks(n))
+			m.Settled()
 			var took []time.Duration
 			for b.Loop() {
-				took = append(took, clock(func() { m.drift() }))
+				took = append(took, daemontest.Clock(func() { m.Drift() }))
 			}
 			if n == 1 {
-				one = median(took)
+				one = daemontest.Median(took)
 			}
 			b.ReportMetric(0, "ns/op")
-			b.ReportMetric(ms(median(took)), "ms/pass")
-			b.ReportMetric(float64(median(took))/float64(one), "x-one-network")
+			b.ReportMetric(daemontest.MS(daemontest.Median(took)), "ms/pass")
+			b.ReportMetric(float64(daemontest.Median(took))/float64(one), "x-one-network")
 		})
 	}
 }
@@ -141,23 +141,23 @@ func BenchmarkApplyFile(b *testing.B) {
 	const n = 1000
 	m, k := benchMachine(b), newBare(b, nstest.NS(b))
 	text := manyNetworks(n)
-	ours := clock(func() { m.apply(text) })
-	theirs := clock(func() {
+	ours := daemontest.Clock(func() { m.Apply(text) })
+	theirs := daemontest.Clock(func() {
 		for i := range n {
 			k.start(b, fmt.Sprintf("net%d", i), address(i))
 		}
 	})
 	b.ReportMetric(0, "ns/op")
-	b.ReportMetric(ms(ours), "ms/1000-networks")
-	b.ReportMetric(ms(theirs), "ms/bare")
+	b.ReportMetric(daemontest.MS(ours), "ms/1000-networks")
+	b.ReportMetric(daemontest.MS(theirs), "ms/bare")
 	b.ReportMetric(float64(ours)/float64(theirs), "x-bare")
-	b.ReportMetric(memory(b, m), "MB-daemon")
+	b.ReportMetric(m.Resident(), "MB-daemon")
 }
 
 func benchMachine(b *testing.B) *machine {
 	b.Helper()
-	m := newMachine(b, uplinked(b))
-	m.start(0)
+	m := newMachine(b, daemontest.Uplinked(b))
+	m.Start(0)
 	return m
 }
 
@@ -174,31 +174,6 @@ func manyNetworks(n int) string {
 func address(i int) netip.Prefix {
 	return netip.PrefixFrom(netip.AddrFrom4([4]byte{10, byte(i / 256), byte(i), 1}), 24)
 }
-
-// memory is the daemon's resident memory in MB.
-func memory(b *testing.B, m *machine) float64 {
-	b.Helper()
-	var kb float64
-	for line := range strings.Lines(nstest.Run(b, m.ns, "cat", fmt.Sprintf("/proc/%d/status", m.cmd.Process.Pid))) {
-		if rest, ok := strings.CutPrefix(line, "VmRSS:"); ok {
-			fmt.Sscan(rest, &kb)
-		}
-	}
-	return kb / 1024
-}
-
-func clock(do func()) time.Duration {
-	begin := time.Now()
-	do()
-	return time.Since(begin)
-}
-
-func median(d []time.Duration) time.Duration {
-	slices.Sort(d)
-	return d[len(d)/2]
-}
-
-func ms(d time.Duration) float64 { return float64(d) / float64(time.Millisecond) }
 
 func try(b *testing.B, err error) {
 	b.Helper()

@@ -34,8 +34,8 @@ func TestTrafficLosesNothing(t *testing.T) {
 	t.Parallel()
 	l := nstest.NewLab(t)
 	m := newMachine(t, l.Machine.NS())
-	m.start(0)
-	m.apply(natLab)
+	m.Start(0)
+	m.Apply(natLab)
 	guest := guestOf(t, l, "lab", "10.2.0.7/24", "10.2.0.1", "fd00:2::7/64", "fd00:2::1")
 	if r := guest.Probe(t.Context(), testhost.Probe{Proto: testhost.TCP, To: nstest.Outside4}); r.Seen != nstest.Machine4 {
 		t.Fatalf("the guest is not NATed: %s", r)
@@ -53,19 +53,19 @@ func TestTrafficLosesNothing(t *testing.T) {
 		t.Fatal(err)
 	}
 	for name, change := range map[string]func(){
-		"restart":            func() { m.stop(); m.start(0) },
-		"kill":               func() { m.kill(); m.start(0) },
+		"restart":            func() { m.Stop(); m.Start(0) },
+		"kill":               func() { m.Kill(); m.Start(0) },
 		"networks come, go":  func() { comeAndGo(m) },
-		"subnet added":       func() { m.apply(natLab + "      - {address: 10.22.0.1/24}\n") },
-		"reservation added":  func() { m.apply(withReservation) },
-		"definition changed": func() { m.apply(strings.Replace(natLab, "mode: nat", "mode: nat\n    title: another", 1)) },
+		"subnet added":       func() { m.Apply(natLab + "      - {address: 10.22.0.1/24}\n") },
+		"reservation added":  func() { m.Apply(withReservation) },
+		"definition changed": func() { m.Apply(strings.Replace(natLab, "mode: nat", "mode: nat\n    title: another", 1)) },
 	} {
 		change()
 		if r := ping4.Report(); r.Lost > 8 { // what is under way counts as lost until it is back
 			t.Errorf("%s: %d of %d pings lost", name, r.Lost, r.Sent)
 		}
 	}
-	m.settled()
+	m.Settled()
 	for name, p := range map[string]*testhost.PingStream{"IPv4": ping4, "IPv6": ping6} {
 		if r := p.Stop(); r.Lost > 0 || r.Sent < 100 || len(r.Refusals) > 0 {
 			t.Errorf("%s ping: %+v", name, r)
@@ -92,14 +92,14 @@ networks:
 
 // comeAndGo starts twenty networks of all modes and removes them again.
 func comeAndGo(m *machine) {
-	m.t.Helper()
+	m.T.Helper()
 	var b strings.Builder
 	b.WriteString("networks:\n")
 	modes := []string{"isolated", "nat", "route", "open"}
 	for i := range 20 {
 		fmt.Fprintf(&b, "  come%d: {mode: %s, subnets: [{address: 10.50.%d.1/24}]}\n", i, modes[i%len(modes)], i)
 	}
-	m.apply(b.String())
+	m.Apply(b.String())
 	for i := range 20 {
 		m.remove(fmt.Sprintf("come%d", i))
 	}
@@ -107,11 +107,11 @@ func comeAndGo(m *machine) {
 
 // remove stops and undefines a network.
 func (m *machine) remove(network string) {
-	m.t.Helper()
-	if err := m.client.Stop(m.t.Context(), network); err != nil {
-		m.t.Fatal(err)
+	m.T.Helper()
+	if err := m.Client.Stop(m.T.Context(), network); err != nil {
+		m.T.Fatal(err)
 	}
-	if err := m.client.Undefine(m.t.Context(), network); err != nil {
-		m.t.Fatal(err)
+	if err := m.Client.Undefine(m.T.Context(), network); err != nil {
+		m.T.Fatal(err)
 	}
 }

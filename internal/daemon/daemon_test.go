@@ -44,29 +44,29 @@ func TestApplyTwiceChangesNothing(t *testing.T) {
 	t.Parallel()
 	l := nstest.NewLab(t)
 	m := newMachine(t, l.Machine.NS())
-	m.start(0)
-	first := m.apply(allModes)
+	m.Start(0)
+	first := m.Apply(allModes)
 	if len(first.Ops) < 40 || len(first.Problems) > 0 {
 		t.Fatalf("the first apply did %d ops, problems %v", len(first.Ops), first.Problems)
 	}
 	t.Log("\n" + strings.Join(first.Ops, "\n"))
-	second := m.apply(allModes)
+	second := m.Apply(allModes)
 	if len(second.Ops) > 0 || changed(second) > 0 {
 		t.Errorf("the second apply did %v, changed %v", second.Ops, second.Objects)
 	}
-	m.settled()
-	before := nstest.Dump(t, m.ns)
-	m.stop()
-	m.start(0)
-	m.settled()
+	m.Settled()
+	before := nstest.Dump(t, m.NS)
+	m.Stop()
+	m.Start(0)
+	m.Settled()
 	nstest.Eventually(t, 10*time.Second, func() error { // the kernel tells a lost carrier a little later
-		if d := nstest.Diff(before, nstest.Dump(t, m.ns)); d != "" {
+		if d := nstest.Diff(before, nstest.Dump(t, m.NS)); d != "" {
 			return errors.New(d)
 		}
 		return nil
 	})
-	if strings.Contains(m.log.String(), "msg=op") {
-		t.Errorf("a restarted daemon changed something:\n%s", m.log)
+	if strings.Contains(m.Log.String(), "msg=op") {
+		t.Errorf("a restarted daemon changed something:\n%s", m.Log)
 	}
 }
 

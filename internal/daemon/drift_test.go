@@ -6,6 +6,7 @@ import (
 	"testing"
 	"time"
 
+	"kvmnet/internal/daemontest"
 	"kvmnet/internal/nstest"
 )
 
@@ -47,30 +48,30 @@ var damages = []damage{
 // diff lists exactly the damage; when it goes on, it repairs it unasked.
 func TestDriftIsListedAndRepaired(t *testing.T) {
 	t.Parallel()
-	m := newMachine(t, uplinked(t))
-	m.start(0)
-	m.apply(allModes)
-	m.settled()
+	m := newMachine(t, daemontest.Uplinked(t))
+	m.Start(0)
+	m.Apply(allModes)
+	m.Settled()
 	for _, d := range damages {
 		t.Run(d.name, func(t *testing.T) {
-			if err := m.client.Pause(t.Context(), true); err != nil {
+			if err := m.Client.Pause(t.Context(), true); err != nil {
 				t.Fatal(err)
 			}
 			for _, c := range d.do {
-				nstest.Run(t, m.ns, c[0], c[1:]...)
+				nstest.Run(t, m.NS, c[0], c[1:]...)
 			}
-			got := m.drift()
+			got := m.Drift()
 			if !slices.EqualFunc(d.want, got, func(w, g string) bool { return strings.HasPrefix(g, w) }) {
 				t.Errorf("diff lists\n  %s\nwant\n  %s", strings.Join(got, "\n  "), strings.Join(d.want, "\n  "))
 			}
-			if err := m.client.Pause(t.Context(), false); err != nil {
+			if err := m.Client.Pause(t.Context(), false); err != nil {
 				t.Fatal(err)
 			}
-			m.settled()
+			m.Settled()
 		})
 	}
 	for _, foreign := range []string{"addr show dev lab to 10.77.0.1"} {
-		if nstest.Run(t, m.ns, "ip", strings.Fields(foreign)...) == "" {
+		if nstest.Run(t, m.NS, "ip", strings.Fields(foreign)...) == "" {
 			t.Errorf("ip %s: gone", foreign)
 		}
 	}
@@ -80,17 +81,17 @@ func TestDriftIsListedAndRepaired(t *testing.T) {
 // of the whole table.
 func TestBridgeDeletedByHandComesBackWithItsPorts(t *testing.T) {
 	t.Parallel()
-	m := newMachine(t, uplinked(t))
-	m.start(0)
-	m.apply(allModes)
-	m.settled()
-	before := nstest.Run(t, m.ns, "ip", "-br", "addr", "show", "dev", "lab")
-	nstest.Run(t, m.ns, "ip", "link", "del", "lab")
+	m := newMachine(t, daemontest.Uplinked(t))
+	m.Start(0)
+	m.Apply(allModes)
+	m.Settled()
+	before := nstest.Run(t, m.NS, "ip", "-br", "addr", "show", "dev", "lab")
+	nstest.Run(t, m.NS, "ip", "link", "del", "lab")
 	m.repaired(func() bool {
-		return strings.Contains(nstest.Run(t, m.ns, "ip", "link", "show", "vm1"), "master lab")
+		return strings.Contains(nstest.Run(t, m.NS, "ip", "link", "show", "vm1"), "master lab")
 	})
-	m.settled()
-	if after := nstest.Run(t, m.ns, "ip", "-br", "addr", "show", "dev", "lab"); after != before {
+	m.Settled()
+	if after := nstest.Run(t, m.NS, "ip", "-br", "addr", "show", "dev", "lab"); after != before {
 		t.Errorf("lab has %s, want %s", after, before)
 	}
 }
@@ -99,22 +100,22 @@ func TestBridgeDeletedByHandComesBackWithItsPorts(t *testing.T) {
 // nftables.service does.
 func TestRulesComeBackAfterFlush(t *testing.T) {
 	t.Parallel()
-	m := newMachine(t, uplinked(t))
-	m.start(0)
-	m.apply(allModes)
-	m.settled()
-	before := nstest.Run(t, m.ns, "nft", "-s", "list", "ruleset")
+	m := newMachine(t, daemontest.Uplinked(t))
+	m.Start(0)
+	m.Apply(allModes)
+	m.Settled()
+	before := nstest.Run(t, m.NS, "nft", "-s", "list", "ruleset")
 	for range 3 {
-		nstest.Run(t, m.ns, "nft", "flush", "ruleset")
-		m.repaired(func() bool { return nstest.Run(t, m.ns, "nft", "-s", "list", "ruleset") == before })
+		nstest.Run(t, m.NS, "nft", "flush", "ruleset")
+		m.repaired(func() bool { return nstest.Run(t, m.NS, "nft", "-s", "list", "ruleset") == before })
 	}
 }
 
 // repaired waits for the daemon to see and repair a damage; the time is no
 // measurement, only the end of patience.
 func (m *machine) repaired(ok func() bool) {
-	m.t.Helper()
-	nstest.Eventually(m.t, 10*time.Second, func() error {
+	m.T.Helper()
+	nstest.Eventually(m.T, 10*time.Second, func() error {
 		if !ok() {
 			return errNotYet
 		}
@@ -127,21 +128,21 @@ func (m *machine) repaired(ok func() bool) {
 // forwarding is the host's from then on, also when our networks are gone.
 func TestHostThatBeginsToForward(t *testing.T) {
 	t.Parallel()
-	m := newMachine(t, uplinked(t))
-	m.start(0)
-	m.apply("networks: {lab: {mode: nat, subnets: [{address: 10.2.0.1/24}]}}")
+	m := newMachine(t, daemontest.Uplinked(t))
+	m.Start(0)
+	m.Apply("networks: {lab: {mode: nat, subnets: [{address: 10.2.0.1/24}]}}")
 	held := func() bool {
-		return strings.Contains(nstest.Run(t, m.ns, "nft", "list", "set", "inet", "kvmnet", "held4"), "eth0")
+		return strings.Contains(nstest.Run(t, m.NS, "nft", "list", "set", "inet", "kvmnet", "held4"), "eth0")
 	}
 	if !held() {
 		t.Fatal("the uplink is not held")
 	}
-	nstest.Run(t, m.ns, "sysctl", "-qw", "net.ipv4.ip_forward=1")
+	nstest.Run(t, m.NS, "sysctl", "-qw", "net.ipv4.ip_forward=1")
 	m.repaired(func() bool { return !held() })
-	m.settled()
+	m.Settled()
 	m.remove("lab")
-	m.settled()
-	if v := nstest.Run(t, m.ns, "cat", "/proc/sys/net/ipv4/conf/eth0/forwarding"); v != "1\n" {
+	m.Settled()
+	if v := nstest.Run(t, m.NS, "cat", "/proc/sys/net/ipv4/conf/eth0/forwarding"); v != "1\n" {
 		t.Errorf("forwarding of eth0 is %s after our networks went, the host wants 1", v)
 	}
 }

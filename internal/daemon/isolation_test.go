@@ -9,6 +9,7 @@ import (
 	"testing"
 	"time"
 
+	"kvmnet/internal/daemontest"
 	"kvmnet/internal/nstest"
 	"kvmnet/internal/testhost"
 )
@@ -32,8 +33,8 @@ func TestIsolatedGuestReachesNothing(t *testing.T) {
 		}
 	}
 	m := newMachine(t, l.Machine.NS())
-	m.start(0)
-	m.apply(hostileLab)
+	m.Start(0)
+	m.Apply(hostileLab)
 	nat := guestOf(t, l, "lab", "10.2.0.7/24", "10.2.0.1", "fd00:2::7/64", "fd00:2::1")
 	pub := guestOf(t, l, "pub", "10.3.0.7/24", "10.3.0.1", "2001:db8:3::7/64", "2001:db8:3::1")
 	natEcho, pubEcho := nstest.Serve(t, nat), nstest.Serve(t, pub)
@@ -137,7 +138,7 @@ func routeThroughHost(t *testing.T, l *nstest.Lab, bad *testhost.Host) {
 // and settings of its own.
 func TestHostStaysAsItWas(t *testing.T) {
 	t.Parallel()
-	ns := uplinked(t)
+	ns := daemontest.Uplinked(t)
 	nstest.Run(t, ns, "ip", "link", "add", "eth1", "type", "veth", "peer", "name", "far1")
 	nstest.Run(t, ns, "ip", "addr", "add", "172.30.0.1/24", "dev", "eth1")
 	nstest.Run(t, ns, "ip", "link", "add", "docker0", "type", "bridge")
@@ -149,11 +150,11 @@ func TestHostStaysAsItWas(t *testing.T) {
 		return nstest.Run(t, ns, "nft", "list", "table", "inet", "theirs") + nstest.Run(t, ns, "iptables-legacy-save", "-t", "nat") +
 			nstest.Run(t, ns, "iptables-legacy-save", "-t", "filter")
 	}
-	before, theirs := index.ReplaceAllString(nstest.Dump(t, ns), "$1"), comments(foreign())
+	before, theirs := daemontest.Index.ReplaceAllString(nstest.Dump(t, ns), "$1"), comments(foreign())
 	m := newMachine(t, ns)
-	m.start(0)
-	m.apply(allModes)
-	m.settled()
+	m.Start(0)
+	m.Apply(allModes)
+	m.Settled()
 	if now := comments(foreign()); now != theirs {
 		t.Errorf("foreign rules changed:\n%s\nwant\n%s", now, theirs)
 	}
@@ -164,19 +165,19 @@ func TestHostStaysAsItWas(t *testing.T) {
 		}
 	}
 	for _, port := range []string{"vm1", "vm2", "vm3"} {
-		if err := m.client.DeletePort(t.Context(), port); err != nil {
+		if err := m.Client.DeletePort(t.Context(), port); err != nil {
 			t.Error(err)
 		}
 	}
 	for _, network := range []string{"quiet", "red", "lab", "pub", "free", "lan"} {
 		m.remove(network)
 	}
-	if err := m.client.DeleteBridge(t.Context(), "br0"); err != nil {
+	if err := m.Client.DeleteBridge(t.Context(), "br0"); err != nil {
 		t.Error(err)
 	}
-	m.stop()
+	m.Stop()
 	nstest.Eventually(t, 10*time.Second, func() error {
-		if d := nstest.Diff(before, index.ReplaceAllString(nstest.Dump(t, ns), "$1")); d != "" {
+		if d := nstest.Diff(before, daemontest.Index.ReplaceAllString(nstest.Dump(t, ns), "$1")); d != "" {
 			return fmt.Errorf("the host is not as before:\n%s", d)
 		}
 		return nil

@@ -22,21 +22,21 @@ import (
 
 // port adds a veth port of ours and moves its other end into a host.
 func (w *world) port(name, network string) *testhost.Host {
-	w.t.Helper()
-	h := nstest.Host(w.t, name)
-	w.apply(fmt.Sprintf("ports:\n  %s: {network: %s, type: veth, peer: %s-p}\n", name, network, name))
-	if err := h.Adopt(w.Machine.NS(), name+"-p", "eth0"); err != nil {
-		w.t.Fatal(err)
+	w.T.Helper()
+	h := nstest.Host(w.T, name)
+	w.Apply(fmt.Sprintf("ports:\n  %s: {network: %s, type: veth, peer: %s-p}\n", name, network, name))
+	if err := h.Adopt(w.Lab.Machine.NS(), name+"-p", "eth0"); err != nil {
+		w.T.Fatal(err)
 	}
 	return h
 }
 
 // leases lists the leases of a network as "address port".
 func (w *world) leases(network string) (list []string) {
-	w.t.Helper()
-	all, err := w.client.Leases(w.t.Context(), network)
+	w.T.Helper()
+	all, err := w.Client.Leases(w.T.Context(), network)
 	if err != nil {
-		w.t.Fatal(err)
+		w.T.Fatal(err)
 	}
 	for _, l := range all {
 		list = append(list, l.Address.Addr().String()+" "+l.Port)
@@ -47,11 +47,11 @@ func (w *world) leases(network string) (list []string) {
 func TestGuestsAreKnownByThePortTheyAreBehind(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
-	w.apply(strings.Replace(nat9, "dhcp: {}", "dhcp: {hosts: {vm2: {ip: 10.9.0.200}}}", 1))
+	w.Apply(strings.Replace(nat9, "dhcp: {}", "dhcp: {hosts: {vm2: {ip: 10.9.0.200}}}", 1))
 	one, two := w.port("vm1", "lab"), w.port("vm2", "lab")
 	waited := make(chan []api.Address, 1)
 	go func() {
-		list, err := w.client.Addresses(t.Context(), api.AddressRequest{Guest: "vm1", Wait: time.Minute})
+		list, err := w.Client.Addresses(t.Context(), api.AddressRequest{Guest: "vm1", Wait: time.Minute})
 		if err != nil {
 			t.Error(err)
 		}
@@ -79,22 +79,22 @@ func TestGuestsAreKnownByThePortTheyAreBehind(t *testing.T) {
 func TestLeasesOfADeletedPortAreDroppedWhenTheNetworkSaysSo(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
-	w.apply(nat9)
+	w.Apply(nat9)
 	c := peers.Strict(t, w.port("vm1", "lab"))
 	if _, err := c.Take(t.Context()); err != nil {
 		t.Fatal(err)
 	}
-	if err := w.client.DeletePort(t.Context(), "vm1"); err != nil {
+	if err := w.Client.DeletePort(t.Context(), "vm1"); err != nil {
 		t.Fatal(err)
 	}
 	if got := w.leases("lab"); len(got) != 1 {
 		t.Errorf("the network did not say so; leases are %q", got)
 	}
-	w.apply(strings.Replace(nat9, "    subnets:", "    dhcp: {dropWithPort: true}\n    subnets:", 1))
+	w.Apply(strings.Replace(nat9, "    subnets:", "    dhcp: {dropWithPort: true}\n    subnets:", 1))
 	if _, err := peers.Strict(t, w.port("vm2", "lab")).Take(t.Context()); err != nil {
 		t.Fatal(err)
 	}
-	if err := w.client.DeletePort(t.Context(), "vm2"); err != nil {
+	if err := w.Client.DeletePort(t.Context(), "vm2"); err != nil {
 		t.Fatal(err)
 	}
 	nstest.Eventually(t, 10*time.Second, func() error {
@@ -111,11 +111,11 @@ func TestAnotherDHCPServerIsNamedAndGuestsAreServed(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
 	var squatter net.PacketConn
-	if err := w.Machine.NS().Do(func() (err error) { squatter, err = net.ListenPacket("udp4", ":67"); return err }); err != nil {
+	if err := w.Lab.Machine.NS().Do(func() (err error) { squatter, err = net.ListenPacket("udp4", ":67"); return err }); err != nil {
 		t.Fatal(err)
 	}
 	defer squatter.Close()
-	w.apply(nat9)
+	w.Apply(nat9)
 	told := strings.Join(w.problems("lab"), "\n")
 	if !strings.Contains(told, "port 67 on lab0 is taken") || !strings.Contains(told, fmt.Sprintf("(pid %d)", os.Getpid())) {
 		t.Errorf("problems are %q", told)
@@ -127,13 +127,13 @@ func TestAnotherDHCPServerIsNamedAndGuestsAreServed(t *testing.T) {
 func TestClonesOfOneImageGetAddressesOfTheirOwn(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
-	w.apply(strings.Replace(nat9, "dhcp: {}", "dhcp: {relays: [10.9.0.7]}", 1))
+	w.Apply(strings.Replace(nat9, "dhcp: {}", "dhcp: {relays: [10.9.0.7]}", 1))
 	relay := nstest.Host(t, "relay")
-	nstest.Join(t, relay, w.Machine, "lab0", netip.MustParsePrefix("10.9.0.7/24"))
+	nstest.Join(t, relay, w.Lab.Machine, "lab0", netip.MustParsePrefix("10.9.0.7/24"))
 	ctx, cancel := context.WithCancel(t.Context())
 	warned := make(chan string, 10)
 	go func() {
-		w.client.Events(ctx, func(e api.Event) {
+		w.Client.Events(ctx, func(e api.Event) {
 			if e.Type == "warning" {
 				warned <- e.Message
 			}
@@ -166,7 +166,7 @@ func TestGuestsBehindARouterAreServedByItsRelayAgent(t *testing.T) {
 	t.Parallel()
 	peers.Need(t, "dnsmasq", "dnsmasq-base")
 	w := newWorld(t)
-	w.apply(`
+	w.Apply(`
 networks:
   lab:
     mode: route
@@ -177,7 +177,7 @@ networks:
       - {to: 10.20.0.0/24, via: 10.9.0.7, dhcp: {hosts: {far9: {mac: "52:54:00:00:00:99", ip: 10.20.0.9}}}}
 `)
 	router := nstest.Host(t, "router")
-	nstest.Join(t, router, w.Machine, "lab0", netip.MustParsePrefix("10.9.0.7/24"))
+	nstest.Join(t, router, w.Lab.Machine, "lab0", netip.MustParsePrefix("10.9.0.7/24"))
 	for _, err := range []error{router.Bridge("far0"), router.AddAddress("far0", netip.MustParsePrefix("10.20.0.1/24")), router.Forward(true)} {
 		if err != nil {
 			t.Fatal(err)

@@ -18,6 +18,7 @@ import (
 	"github.com/insomniacslk/dhcp/dhcpv4"
 	"github.com/insomniacslk/dhcp/dhcpv6"
 
+	"kvmnet/internal/daemontest"
 	"kvmnet/internal/nstest"
 	"kvmnet/internal/peers"
 	"kvmnet/internal/qemuguest"
@@ -33,8 +34,8 @@ type netboot struct {
 	assets *qemuguest.Assets
 	dir    string
 	v4, v6 *peers.Trace
-	asks   *testhost.Capture // requests for files by TFTP
-	served *journal          // requests by HTTP
+	asks   *testhost.Capture   // requests for files by TFTP
+	served *daemontest.Journal // requests by HTTP
 }
 
 // netbootMAC is the guest's.
@@ -51,15 +52,15 @@ func newNetboot(t *testing.T, dhcp4, dhcp6 string) *netboot {
 		t.Skipf("needs guest files: %v", err)
 	}
 	h := nstest.Host(t, "machine")
-	r := &netboot{machine: newMachine(t, h.NS()), assets: assets, dir: t.TempDir(), served: &journal{}}
+	r := &netboot{machine: newMachine(t, h.NS()), assets: assets, dir: t.TempDir(), served: &daemontest.Journal{}}
 	r.fill(t)
-	r.start(0)
+	r.Start(0)
 	t.Cleanup(func() {
 		if t.Failed() {
-			t.Log(r.log)
+			t.Log(r.Log)
 		}
 	})
-	r.apply(strings.ReplaceAll(fmt.Sprintf(`
+	r.Apply(strings.ReplaceAll(fmt.Sprintf(`
 networks:
   lab:
     mode: nat
@@ -70,7 +71,7 @@ networks:
       - {address: "fd09::1/64", dhcp: {%s}}
 ports:
   vm1: {network: lab, type: tap, mac: "%s"}
-`, dhcp4, dhcp6, netbootMAC), "DIR", r.dir))
+`, dhcp4, dhcp6, netbootMAC), "DIR", r.Dir))
 	r.v4, r.v6 = peers.NewTrace(t, h, "vm1", 4, netbootMAC), peers.NewTrace(t, h, "vm1", 6, netbootMAC)
 	if r.asks, err = h.Capture(t.Context(), "vm1", func(p testhost.Packet) bool { return p.Proto == testhost.UDP && p.DstPort == 69 }); err != nil {
 		t.Fatal(err)
@@ -92,7 +93,7 @@ func (r *netboot) fill(t *testing.T) {
 
 func (r *netboot) write(t *testing.T, name, text string) {
 	t.Helper()
-	path := filepath.Join(r.dir, name)
+	path := filepath.Join(r.Dir, name)
 	err := os.MkdirAll(filepath.Dir(path), 0o755)
 	if err == nil {
 		err = os.WriteFile(path, []byte(text), 0o644)
@@ -127,10 +128,10 @@ func (r *netboot) loader(t *testing.T) {
 func (r *netboot) web(t *testing.T) {
 	t.Helper()
 	var l net.Listener
-	if err := r.ns.Do(func() (err error) { l, err = net.Listen("tcp", ":8000"); return err }); err != nil {
+	if err := r.NS.Do(func() (err error) { l, err = net.Listen("tcp", ":8000"); return err }); err != nil {
 		t.Fatal(err)
 	}
-	files := http.FileServer(http.Dir(r.dir))
+	files := http.FileServer(http.Dir(r.Dir))
 	s := &http.Server{Handler: http.HandlerFunc(func(w http.ResponseWriter, q *http.Request) {
 		from := netip.MustParseAddrPort(q.RemoteAddr).Addr().Unmap()
 		fmt.Fprintf(r.served, "%s over IPv%d %s\n", q.Method, family(from), q.URL)
@@ -157,7 +158,7 @@ func (r *netboot) boot(t *testing.T, f *qemuguest.Firmware) {
 	t.Helper()
 	power <- struct{}{}
 	g, err := qemuguest.Start(t.Context(), qemuguest.Config{
-		Assets: r.assets, Firmware: f, Name: "vm1", NS: r.ns, Tap: "vm1", MAC: netbootMAC, Memory: 256,
+		Assets: r.assets, Firmware: f, Name: "vm1", NS: r.NS, Tap: "vm1", MAC: netbootMAC, Memory: 256,
 	})
 	<-power
 	if err != nil {

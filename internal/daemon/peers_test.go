@@ -32,11 +32,11 @@ func TestRealClientsTakeRenewRebindReleaseAndTakeAgain(t *testing.T) {
 	t.Parallel()
 	l := nstest.NewLab(t)
 	m := newMachine(t, l.Machine.NS())
-	m.start(0)
-	m.apply(served)
+	m.Start(0)
+	m.Apply(served)
 	t.Cleanup(func() {
 		if t.Failed() {
-			t.Log(m.log)
+			t.Log(m.Log)
 		}
 	})
 	t.Run("clients", func(t *testing.T) { // ends before the daemon does
@@ -112,8 +112,8 @@ func TestDigIsAnsweredForEveryRecordType(t *testing.T) {
 	t.Parallel()
 	l := nstest.NewLab(t)
 	m := newMachine(t, l.Machine.NS())
-	m.start(0)
-	m.apply(named)
+	m.Start(0)
+	m.Apply(named)
 	guest := l.Guest(t, "asker", "lab0", "10.9.0.2/24", "fd09::2/64")
 	for _, c := range []struct{ name, kind, status, want string }{
 		{"web.lab.internal", "A", "NOERROR", "web.lab.internal. A 10.9.0.7"},
@@ -156,8 +156,8 @@ func TestClientsRenewTheSameAddressAfterAKill(t *testing.T) {
 	t.Parallel()
 	l := nstest.NewLab(t)
 	m := newMachine(t, l.Machine.NS())
-	m.start(0)
-	m.apply(served)
+	m.Start(0)
+	m.Apply(served)
 	had := map[peers.Client]peers.Lease{}
 	for _, name := range []string{"udhcpc", "dhcpcd", "networkd", "strict", "dhcpcd6"} {
 		c := peers.All()[name](t, l.Machine, "lab0")
@@ -167,9 +167,9 @@ func TestClientsRenewTheSameAddressAfterAKill(t *testing.T) {
 		}
 		had[c] = lease
 	}
-	m.kill()
-	m.start(0)
-	m.settled()
+	m.Kill()
+	m.Start(0)
+	m.Settled()
 	for c, before := range had {
 		ctx, cancel := context.WithTimeout(t.Context(), 20*time.Second)
 		lease, err := c.Renew(ctx)

@@ -37,9 +37,9 @@ func BenchmarkDHCPExchanges(b *testing.B) {
 		b.Run(fmt.Sprintf("held=%d/kvmnet", held), func(b *testing.B) {
 			l := nstest.NewLab(b)
 			m := newMachine(b, l.Machine.NS())
-			hold(b, filepath.Join(m.dir, "var", "leases"), held)
-			m.start(0)
-			m.apply(roomy)
+			hold(b, filepath.Join(m.Dir, "var", "leases"), held)
+			m.Start(0)
+			m.Apply(roomy)
 			ours = sustained(b, l.Guest(b, "perf", "lab0", "10.9.0.2/16"), gateway, 1000)
 		})
 		b.Run(fmt.Sprintf("held=%d/dnsmasq", held), func(b *testing.B) {

@@ -18,9 +18,9 @@ func TestResolvectlShowsTheDomainOfANetwork(t *testing.T) {
 	l := nstest.NewLab(t)
 	m := newMachine(t, l.Machine.NS())
 	r := resolvedtest.Start(t, l.Machine)
-	m.env = []string{"DBUS_SYSTEM_BUS_ADDRESS=" + r.Address}
-	m.start(0)
-	m.apply(strings.Replace(nat9, "localOnly: true", "localOnly: true, hosts: {fixed: 10.9.0.5}", 1))
+	m.Env = []string{"DBUS_SYSTEM_BUS_ADDRESS=" + r.Address}
+	m.Start(0)
+	m.Apply(strings.Replace(nat9, "localOnly: true", "localOnly: true, hosts: {fixed: 10.9.0.5}", 1))
 	w := &world{m, l, t}
 	w.strict("guest", "lab0")
 	shown := func(want bool) {
@@ -28,7 +28,7 @@ func TestResolvectlShowsTheDomainOfANetwork(t *testing.T) {
 		nstest.Eventually(t, 40*time.Second, func() error {
 			text, err := r.Resolvectl(t, "status", "lab0")
 			if has := strings.Contains(text, "lab.internal") && strings.Contains(text, "10.9.0.1"); has != want || want && err != nil {
-				return errors.Join(fmt.Errorf("shown: want %v:\n%s\n%s", want, text, m.log), err)
+				return errors.Join(fmt.Errorf("shown: want %v:\n%s\n%s", want, text, m.Log), err)
 			}
 			return nil
 		})
@@ -50,9 +50,9 @@ func TestResolvectlShowsTheDomainOfANetwork(t *testing.T) {
 	r.StartAgain(t)
 	shown(true)
 	found()
-	m.stop()
-	m.start(0)
+	m.Stop()
+	m.Start(0)
 	shown(true)
-	m.apply(strings.Replace(nat9, "localOnly: true", "localOnly: true, register: false", 1))
+	m.Apply(strings.Replace(nat9, "localOnly: true", "localOnly: true, register: false", 1))
 	shown(false)
 }

@@ -11,6 +11,7 @@ import (
 
 	"github.com/insomniacslk/dhcp/dhcpv4"
 
+	"kvmnet/internal/daemontest"
 	"kvmnet/internal/nstest"
 )
 
@@ -18,27 +19,27 @@ import (
 // and with five hundred.
 func TestRulesDoNotGrowWithNetworks(t *testing.T) {
 	t.Parallel()
-	m := newMachine(t, uplinked(t))
-	m.start(0)
+	m := newMachine(t, daemontest.Uplinked(t))
+	m.Start(0)
 	rules := func() (n int) {
-		for line := range strings.Lines(nstest.Run(t, m.ns, "nft", "-a", "list", "ruleset")) {
+		for line := range strings.Lines(nstest.Run(t, m.NS, "nft", "-a", "list", "ruleset")) {
 			if strings.Contains(line, "# handle") && !strings.Contains(line, "{") {
 				n++
 			}
 		}
 		return n
 	}
-	m.apply(manyNetworks(1))
+	m.Apply(manyNetworks(1))
 	one := rules()
-	m.apply(manyNetworks(500))
+	m.Apply(manyNetworks(500))
 	many := rules()
 	if one < 30 || one != many {
 		t.Errorf("%d rules with one network, %d with 500", one, many)
 	}
-	if ops := m.drift(); len(ops) > 0 {
+	if ops := m.Drift(); len(ops) > 0 {
 		t.Errorf("500 networks are not settled: %s …", ops[0])
 	}
-	networks, err := m.client.Networks(t.Context())
+	networks, err := m.Client.Networks(t.Context())
 	if err != nil || len(networks) != 500 {
 		t.Errorf("%d networks, %v", len(networks), err)
 	}
@@ -55,11 +56,11 @@ func TestThousandNetworksAreServedByOneProcess(t *testing.T) {
 	if testing.Short() {
 		n = 100
 	}
-	w.apply(servedNetworks(n))
-	if ops := w.drift(); len(ops) > 0 {
+	w.Apply(servedNetworks(n))
+	if ops := w.Drift(); len(ops) > 0 {
 		t.Errorf("%d networks are not settled: %s …", n, ops[0])
 	}
-	st, err := w.client.Status(t.Context())
+	st, err := w.Client.Status(t.Context())
 	if err != nil || len(st.Problems) > 0 {
 		t.Fatalf("%v %.1000v", err, st.Problems)
 	}
@@ -96,7 +97,7 @@ func TestThousandNetworksAreServedByOneProcess(t *testing.T) {
 	if !netip.MustParsePrefix("10.0.7.0/24").Contains(lease.Address.Addr()) || got != "10.0.7.77" {
 		t.Errorf("got %s and %s", lease.Address, got)
 	}
-	w.stop() // a killed process closes its packet sockets one after the other
+	w.Stop() // a killed process closes its packet sockets one after the other
 }
 
 // servedNetworks is a file with n NAT networks of two families, with all services.

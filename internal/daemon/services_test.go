@@ -38,13 +38,13 @@ func newWorld(t *testing.T, resolvers ...string) *world {
 	for _, r := range resolvers {
 		fmt.Fprintln(&text, "nameserver", r)
 	}
-	if err := os.WriteFile(filepath.Join(w.dir, "resolv.conf"), []byte(text.String()), 0o644); err != nil {
+	if err := os.WriteFile(filepath.Join(w.Dir, "resolv.conf"), []byte(text.String()), 0o644); err != nil {
 		t.Fatal(err)
 	}
-	w.start(0)
+	w.Start(0)
 	t.Cleanup(func() {
 		if t.Failed() {
-			t.Log(w.log)
+			t.Log(w.Log)
 		}
 	})
 	return w
@@ -52,21 +52,21 @@ func newWorld(t *testing.T, resolvers ...string) *world {
 
 // strict plugs a guest in and has it take an address.
 func (w *world) strict(name, bridge string) (*testhost.Host, peers.Client, peers.Lease) {
-	w.t.Helper()
-	h := nstest.Host(w.t, name)
-	nstest.Join(w.t, h, w.Machine, bridge)
-	c := peers.Strict(w.t, h)
-	l, err := c.Take(w.t.Context())
+	w.T.Helper()
+	h := nstest.Host(w.T, name)
+	nstest.Join(w.T, h, w.Lab.Machine, bridge)
+	c := peers.Strict(w.T, h)
+	l, err := c.Take(w.T.Context())
 	if err != nil {
-		w.t.Fatal(err)
+		w.T.Fatal(err)
 	}
 	return h, c, l
 }
 
 // ask returns the values of a name's records, or the status when there are none.
 func (w *world) ask(h *testhost.Host, server, name, kind string, more ...string) string {
-	w.t.Helper()
-	a, err := peers.Dig(w.t.Context(), w.t, h, netip.MustParseAddr(server), append([]string{name, kind}, more...)...)
+	w.T.Helper()
+	a, err := peers.Dig(w.T.Context(), w.T, h, netip.MustParseAddr(server), append([]string{name, kind}, more...)...)
 	if err != nil {
 		return err.Error()
 	}
@@ -77,10 +77,10 @@ func (w *world) ask(h *testhost.Host, server, name, kind string, more ...string)
 }
 
 func (w *world) problems(network string) []string {
-	w.t.Helper()
-	n, err := w.client.Network(w.t.Context(), network)
+	w.T.Helper()
+	n, err := w.Client.Network(w.T.Context(), network)
 	if err != nil {
-		w.t.Fatal(err)
+		w.T.Fatal(err)
 	}
 	return n.Status.Problems
 }
@@ -98,10 +98,10 @@ func TestTakenPortIsNamedAndTheRestIsServed(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
 	var squatter net.PacketConn
-	if err := w.Machine.NS().Do(func() (err error) { squatter, err = net.ListenPacket("udp4", ":53"); return err }); err != nil {
+	if err := w.Lab.Machine.NS().Do(func() (err error) { squatter, err = net.ListenPacket("udp4", ":53"); return err }); err != nil {
 		t.Fatal(err)
 	}
-	w.apply(nat9)
+	w.Apply(nat9)
 	told := strings.Join(w.problems("lab"), "\n")
 	if who := fmt.Sprintf("(pid %d)", os.Getpid()); !strings.Contains(told, "port 53") || !strings.Contains(told, who) {
 		t.Errorf("problems are %q, want the port and %s", told, who)
@@ -125,9 +125,9 @@ func TestTakenPortIsNamedAndTheRestIsServed(t *testing.T) {
 func TestBridgeMadeAnewIsServedAgain(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
-	w.apply(nat9 + "ports:\n  vm1: {network: lab, type: veth, peer: vm1p}\n")
+	w.Apply(nat9 + "ports:\n  vm1: {network: lab, type: veth, peer: vm1p}\n")
 	guest := nstest.Host(t, "guest")
-	if err := guest.Adopt(w.Machine.NS(), "vm1p", "eth0"); err != nil {
+	if err := guest.Adopt(w.Lab.Machine.NS(), "vm1p", "eth0"); err != nil {
 		t.Fatal(err)
 	}
 	c := peers.Strict(t, guest)
@@ -135,8 +135,8 @@ func TestBridgeMadeAnewIsServedAgain(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	nstest.Run(t, w.Machine.NS(), "ip", "link", "del", "lab0")
-	w.settled()
+	nstest.Run(t, w.Lab.Machine.NS(), "ip", "link", "del", "lab0")
+	w.Settled()
 	again, err := c.Renew(t.Context())
 	if err != nil || again.Address != first.Address {
 		t.Errorf("renewed %s as %s, %v", first.Address, again.Address, err)
@@ -171,9 +171,9 @@ func TestLiveChangesLoseNothing(t *testing.T) {
 		return "networks:\n  lab:\n    mode: nat\n    bridge: {name: lab0}\n    dns: {domain: lab.internal, rate: -1" + dns +
 			"}\n    subnets: [{address: 10.9.0.1/24, dhcp: {" + dhcp + "}}]\n"
 	}
-	w.apply(lab("ranges: [10.9.0.10-10.9.0.99]", ", hosts: {fixed: 10.9.0.5}"))
+	w.Apply(lab("ranges: [10.9.0.10-10.9.0.99]", ", hosts: {fixed: 10.9.0.5}"))
 	guest, c, first := w.strict("guest", "lab0")
-	before := sockets(t, w.cmd.Process.Pid)
+	before := sockets(t, w.Cmd.Process.Pid)
 	ctx, cancel := context.WithCancel(t.Context())
 	defer cancel()
 	var wg sync.WaitGroup
@@ -196,8 +196,8 @@ func TestLiveChangesLoseNothing(t *testing.T) {
 		{"ranges: [10.9.0.10-10.9.0.150]", `, hosts: {fixed: 10.9.0.5, more: 10.9.0.6}, txt: {fixed: "words"}`},
 		{"ranges: [10.9.0.10-10.9.0.150]", ", hosts: {fixed: 10.9.0.5}, forwarders: [192.0.2.1], domains: {corp.example: [192.0.2.3]}"},
 	} {
-		w.apply(lab(change.dhcp, change.dns))
-		w.settled()
+		w.Apply(lab(change.dhcp, change.dns))
+		w.Settled()
 	}
 	cancel()
 	wg.Wait()
@@ -206,11 +206,11 @@ func TestLiveChangesLoseNothing(t *testing.T) {
 	}
 	t.Logf("%d questions answered, %d times renewed", asked, renewed)
 	for _, s := range before {
-		if !slices.Contains(sockets(t, w.cmd.Process.Pid), s) {
+		if !slices.Contains(sockets(t, w.Cmd.Process.Pid), s) {
 			t.Errorf("%s was closed", s)
 		}
 	}
-	w.apply(lab("ranges: [10.9.0.10-10.9.0.150], leaseTime: 2h", ", hosts: {fixed: 10.9.0.7}"))
+	w.Apply(lab("ranges: [10.9.0.10-10.9.0.150], leaseTime: 2h", ", hosts: {fixed: 10.9.0.7}"))
 	if l, err := c.Renew(t.Context()); err != nil || l.Time != 2*time.Hour {
 		t.Errorf("the new lease time is not given: %v, %v", l.Time, err)
 	}
@@ -223,7 +223,7 @@ func TestLiveChangesLoseNothing(t *testing.T) {
 func (w *world) askOn(ctx context.Context, h *testhost.Host) (n int) {
 	var c net.Conn
 	if err := h.NS().Do(func() (err error) { c, err = net.Dial("udp", "10.9.0.1:53"); return err }); err != nil {
-		w.t.Error(err)
+		w.T.Error(err)
 		return 0
 	}
 	defer c.Close()
@@ -238,7 +238,7 @@ func (w *world) askOn(ctx context.Context, h *testhost.Host) (n int) {
 			got, err = c.Read(answer)
 		}
 		if err != nil || got < 12 || answer[7] != 1 || answer[0] != question[0] || answer[1] != question[1] {
-			w.t.Errorf("question %d: %v, %x", n, err, answer[:got])
+			w.T.Errorf("question %d: %v, %x", n, err, answer[:got])
 			return n
 		}
 	}
@@ -251,7 +251,7 @@ func (w *world) askOn(ctx context.Context, h *testhost.Host) (n int) {
 func TestNamesOfOtherNetworksStayPrivate(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t, "10.8.0.1") // as if it asked blue for blue's names
-	w.apply(`
+	w.Apply(`
 networks:
   red:
     mode: nat
@@ -272,10 +272,10 @@ networks:
 		want               string
 	}{
 		{blue, "10.8.0.1", "secret.blue.internal", "A", "10.8.0.9"},
-		{w.Machine, "10.8.0.1", "secret.blue.internal", "A", "10.8.0.9"},
+		{w.Lab.Machine, "10.8.0.1", "secret.blue.internal", "A", "10.8.0.9"},
 		{red, "10.9.0.1", "secret.blue.internal", "A", "NXDOMAIN"},
 		{red, "10.9.0.1", "9.0.8.10.in-addr.arpa", "PTR", "NXDOMAIN"},
-		{w.Machine, "10.8.0.1", "9.0.8.10.in-addr.arpa", "PTR", "secret.blue.internal."},
+		{w.Lab.Machine, "10.8.0.1", "9.0.8.10.in-addr.arpa", "PTR", "secret.blue.internal."},
 	} {
 		if got := w.ask(c.host, c.server, c.name, c.kind); got != c.want {
 			t.Errorf("%s asks %s for %s: got %s, want %s", c.host.Name(), c.server, c.name, got, c.want)
@@ -294,9 +294,9 @@ networks:
 func TestOneGuestCannotEmptyThePool(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
-	w.apply(strings.Replace(nat9, "dhcp: {}", "dhcp: {ranges: [10.9.0.10-10.9.0.79]}", 1))
+	w.Apply(strings.Replace(nat9, "dhcp: {}", "dhcp: {ranges: [10.9.0.10-10.9.0.79]}", 1))
 	h := nstest.Host(t, "greedy")
-	nstest.Join(t, h, w.Machine, "lab0")
+	nstest.Join(t, h, w.Lab.Machine, "lab0")
 	got := 0
 	for n := range 80 {
 		mac := guestMAC(n)
@@ -316,7 +316,7 @@ func TestOneGuestCannotEmptyThePool(t *testing.T) {
 	}
 	w.strict("honest", "lab0")
 	nstest.Eventually(t, 10*time.Second, func() error {
-		list, err := w.client.Leases(t.Context(), "lab")
+		list, err := w.Client.Leases(t.Context(), "lab")
 		if err == nil && len(list) != 33 {
 			err = fmt.Errorf("%d leases", len(list))
 		}
@@ -328,9 +328,9 @@ func TestOneGuestCannotEmptyThePool(t *testing.T) {
 func TestRouterSaysFarewellWhenItsNetworkStops(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
-	w.apply("networks:\n  lab: {mode: nat, bridge: {name: lab0}, subnets: [{address: \"fd09::1/64\"}]}\nports:\n  vm1: {network: lab, type: veth, peer: vm1p}\n")
+	w.Apply("networks:\n  lab: {mode: nat, bridge: {name: lab0}, subnets: [{address: \"fd09::1/64\"}]}\nports:\n  vm1: {network: lab, type: veth, peer: vm1p}\n")
 	guest := nstest.Host(t, "guest")
-	if err := guest.Adopt(w.Machine.NS(), "vm1p", "eth0"); err != nil {
+	if err := guest.Adopt(w.Lab.Machine.NS(), "vm1p", "eth0"); err != nil {
 		t.Fatal(err)
 	}
 	router := func(want bool) func() error {
@@ -344,13 +344,13 @@ func TestRouterSaysFarewellWhenItsNetworkStops(t *testing.T) {
 		}
 	}
 	nstest.Eventually(t, 20*time.Second, router(true))
-	w.stop()
-	w.start(0)
-	w.settled()
+	w.Stop()
+	w.Start(0)
+	w.Settled()
 	if err := router(true)(); err != nil {
 		t.Error("the restart took it away:", err)
 	}
-	if err := w.client.Stop(t.Context(), "lab"); err != nil {
+	if err := w.Client.Stop(t.Context(), "lab"); err != nil {
 		t.Fatal(err)
 	}
 	nstest.Eventually(t, 10*time.Second, router(false))
@@ -359,14 +359,14 @@ func TestRouterSaysFarewellWhenItsNetworkStops(t *testing.T) {
 func TestAddressesOfStaticAndBridgedGuestsAreSeen(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
-	w.apply(nat9 + "  lan: {mode: bridge, bridge: {name: br0}}\nbridges:\n  br0: {mac: \"52:54:00:00:00:01\"}\n")
+	w.Apply(nat9 + "  lan: {mode: bridge, bridge: {name: br0}}\nbridges:\n  br0: {mac: \"52:54:00:00:00:01\"}\n")
 	static := nstest.Host(t, "static")
-	nstest.Join(t, static, w.Machine, "lab0", netip.MustParsePrefix("10.9.0.77/24"))
+	nstest.Join(t, static, w.Lab.Machine, "lab0", netip.MustParsePrefix("10.9.0.77/24"))
 	bridged, other := nstest.Host(t, "bridged"), nstest.Host(t, "other")
-	nstest.Join(t, bridged, w.Machine, "br0", netip.MustParsePrefix("203.0.113.7/24"))
-	nstest.Join(t, other, w.Machine, "br0", netip.MustParsePrefix("203.0.113.8/24"))
+	nstest.Join(t, bridged, w.Lab.Machine, "br0", netip.MustParsePrefix("203.0.113.7/24"))
+	nstest.Join(t, other, w.Lab.Machine, "br0", netip.MustParsePrefix("203.0.113.8/24"))
 	ask := func(guest string, wait time.Duration) (list []string) {
-		got, err := w.client.Addresses(t.Context(), api.AddressRequest{Guest: guest, Wait: wait})
+		got, err := w.Client.Addresses(t.Context(), api.AddressRequest{Guest: guest, Wait: wait})
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -13,6 +13,7 @@ import (
 
 	"github.com/insomniacslk/dhcp/dhcpv4"
 
+	"kvmnet/internal/daemontest"
 	"kvmnet/internal/nstest"
 	"kvmnet/internal/spec"
 	"kvmnet/internal/testhost"
@@ -208,8 +209,8 @@ func TestKilledDaemonKeepsEveryAcknowledgedLease(t *testing.T) {
 	t.Parallel()
 	machine, guest := nstest.Host(t, "machine"), nstest.Host(t, "relay")
 	m := newMachine(t, machine.NS())
-	m.start(0)
-	m.apply(stormLab)
+	m.Start(0)
+	m.Apply(stormLab)
 	nstest.Join(t, guest, machine, "lab", netip.MustParsePrefix("10.2.0.7/16"))
 	s := newStorm(t, guest, "10.2.0.7", "10.2.0.1")
 	kills := 200
@@ -221,15 +222,15 @@ func TestKilledDaemonKeepsEveryAcknowledgedLease(t *testing.T) {
 	wait := s.rage(guests, end)
 	for k := range kills {
 		if k%2 == 0 { // the n-th write from now on, counted by the daemon itself
-			m.kill()
-			m.launchAs(role{Dir: m.dir, KillAtWrite: 1 + k%24})
-			m.wait()
-			m.start(0)
+			m.Kill()
+			m.LaunchAs(daemontest.Role{Dir: m.Dir, KillAtWrite: 1 + k%24})
+			m.Wait()
+			m.Start(0)
 			continue
 		}
 		time.Sleep(time.Duration(rand.IntN(30)) * time.Millisecond) // a random moment is what is tested
-		m.kill()
-		m.start(0)
+		m.Kill()
+		m.Start(0)
 	}
 	close(end)
 	wait()
@@ -244,7 +245,7 @@ func TestKilledDaemonKeepsEveryAcknowledgedLease(t *testing.T) {
 func (s *storm) verify(m *machine) {
 	s.t.Helper()
 	listed := map[spec.MAC]netip.Addr{}
-	list, err := m.client.Leases(s.t.Context(), "lab")
+	list, err := m.Client.Leases(s.t.Context(), "lab")
 	if err != nil {
 		s.t.Fatal(err)
 	}

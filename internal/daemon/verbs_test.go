@@ -13,14 +13,15 @@ import (
 	"golang.org/x/sys/unix"
 
 	"kvmnet/internal/api"
+	"kvmnet/internal/daemontest"
 	"kvmnet/internal/nstest"
 	"kvmnet/internal/spec"
 )
 
 // state tells a network's run state and marks, "" when it is unknown.
 func (m *machine) state(network string) string {
-	m.t.Helper()
-	n, err := m.client.Network(m.t.Context(), network)
+	m.T.Helper()
+	n, err := m.Client.Network(m.T.Context(), network)
 	if err != nil {
 		return ""
 	}
@@ -37,18 +38,18 @@ func (m *machine) state(network string) string {
 }
 
 func (m *machine) wantState(network, want string) {
-	m.t.Helper()
+	m.T.Helper()
 	if got := m.state(network); got != want {
-		m.t.Errorf("network %s is %q, want %q", network, got, want)
+		m.T.Errorf("network %s is %q, want %q", network, got, want)
 	}
 	_, there := linkOf(m, network)
 	if runs := strings.HasPrefix(want, "running"); runs != there {
-		m.t.Errorf("network %s is %q and its bridge is there: %v", network, want, there)
+		m.T.Errorf("network %s is %q and its bridge is there: %v", network, want, there)
 	}
 }
 
 func linkOf(m *machine, name string) (string, bool) {
-	out := nstest.Run(m.t, m.ns, "ip", "-br", "link")
+	out := nstest.Run(m.T, m.NS, "ip", "-br", "link")
 	for line := range strings.Lines(out) {
 		if f := strings.Fields(line); len(f) > 0 && strings.Split(f[0], "@")[0] == name {
 			return line, true
@@ -58,24 +59,24 @@ func linkOf(m *machine, name string) (string, bool) {
 }
 
 func (m *machine) ok(err error) {
-	m.t.Helper()
+	m.T.Helper()
 	if err != nil {
-		m.t.Fatal(err)
+		m.T.Fatal(err)
 	}
 }
 
 // refused checks that a request fails with a code and words, and changes
 // nothing.
 func (m *machine) refused(err error, code string, words ...string) {
-	m.t.Helper()
+	m.T.Helper()
 	var e *api.Error
 	if !errors.As(err, &e) || e.Code != code {
-		m.t.Errorf("got %v, want an error with code %s", err, code)
+		m.T.Errorf("got %v, want an error with code %s", err, code)
 		return
 	}
 	for _, w := range words {
 		if !strings.Contains(err.Error(), w) {
-			m.t.Errorf("%q does not say %q", err, w)
+			m.T.Errorf("%q does not say %q", err, w)
 		}
 	}
 }
@@ -84,38 +85,38 @@ func file(text string) api.File { return api.File{Name: "lab.yaml", Text: text} 
 
 func TestDefineStartStopUndefineAsLibvirtDoes(t *testing.T) {
 	t.Parallel()
-	m := newMachine(t, uplinked(t))
-	m.start(0)
+	m := newMachine(t, daemontest.Uplinked(t))
+	m.Start(0)
 	ctx := t.Context()
-	_, err := m.client.Define(ctx, file("networks: {lab: {mode: nat, subnets: [{address: 10.2.0.1/24}]}}"), false)
+	_, err := m.Client.Define(ctx, file("networks: {lab: {mode: nat, subnets: [{address: 10.2.0.1/24}]}}"), false)
 	m.ok(err)
 	m.wantState("lab", "inactive persistent")
-	m.refused(m.client.Stop(ctx, "lab"), api.CodeConflict, "does not run")
-	m.ok(m.client.Start(ctx, "lab"))
+	m.refused(m.Client.Stop(ctx, "lab"), api.CodeConflict, "does not run")
+	m.ok(m.Client.Start(ctx, "lab"))
 	m.wantState("lab", "running persistent")
-	m.refused(m.client.Start(ctx, "lab"), api.CodeConflict, "runs already")
+	m.refused(m.Client.Start(ctx, "lab"), api.CodeConflict, "runs already")
 	// defining it anew while it runs takes effect at the next start
-	_, err = m.client.Define(ctx, file("networks: {lab: {mode: isolated, subnets: [{address: 10.2.0.1/24}]}}"), false)
+	_, err = m.Client.Define(ctx, file("networks: {lab: {mode: isolated, subnets: [{address: 10.2.0.1/24}]}}"), false)
 	m.ok(err)
 	m.wantState("lab", "running persistent pending")
-	if out := nstest.Run(t, m.ns, "nft", "list", "map", "inet", "kvmnet", "from"); !strings.Contains(out, "from_nat") {
+	if out := nstest.Run(t, m.NS, "nft", "list", "map", "inet", "kvmnet", "from"); !strings.Contains(out, "from_nat") {
 		t.Errorf("the running network changed: %s", out)
 	}
-	m.ok(m.client.Stop(ctx, "lab"))
-	m.ok(m.client.Start(ctx, "lab"))
-	if out := nstest.Run(t, m.ns, "nft", "list", "map", "inet", "kvmnet", "from"); !strings.Contains(out, "from_isolated") {
+	m.ok(m.Client.Stop(ctx, "lab"))
+	m.ok(m.Client.Start(ctx, "lab"))
+	if out := nstest.Run(t, m.NS, "nft", "list", "map", "inet", "kvmnet", "from"); !strings.Contains(out, "from_isolated") {
 		t.Errorf("the new definition is not in force: %s", out)
 	}
 	// undefined while it runs it goes on as a transient one
-	m.ok(m.client.Undefine(ctx, "lab"))
+	m.ok(m.Client.Undefine(ctx, "lab"))
 	m.wantState("lab", "running")
-	m.refused(m.client.Undefine(ctx, "lab"), api.CodeConflict, "transient")
-	m.ok(m.client.Stop(ctx, "lab"))
-	m.refused(m.client.Start(ctx, "lab"), api.CodeNotFound, "lab")
-	_, err = m.client.Define(ctx, file("networks: {tmp: {mode: isolated}}"), true)
+	m.refused(m.Client.Undefine(ctx, "lab"), api.CodeConflict, "transient")
+	m.ok(m.Client.Stop(ctx, "lab"))
+	m.refused(m.Client.Start(ctx, "lab"), api.CodeNotFound, "lab")
+	_, err = m.Client.Define(ctx, file("networks: {tmp: {mode: isolated}}"), true)
 	m.ok(err)
 	m.wantState("tmp", "running")
-	m.ok(m.client.Stop(ctx, "tmp"))
+	m.ok(m.Client.Stop(ctx, "tmp"))
 	if m.state("tmp") != "" {
 		t.Error("a transient network is still known after it stopped")
 	}
@@ -125,77 +126,77 @@ func TestDefineStartStopUndefineAsLibvirtDoes(t *testing.T) {
 // itself does; what somebody stopped does so too, at the next boot only.
 func TestAutostartHappensOnceABoot(t *testing.T) {
 	t.Parallel()
-	m := newMachine(t, uplinked(t))
-	m.start(0)
-	m.apply("networks: {auto: {mode: isolated}, hand: {mode: isolated, autostart: false}, demand: {mode: isolated, onDemand: true}}")
+	m := newMachine(t, daemontest.Uplinked(t))
+	m.Start(0)
+	m.Apply("networks: {auto: {mode: isolated}, hand: {mode: isolated, autostart: false}, demand: {mode: isolated, onDemand: true}}")
 	m.wantState("auto", "running persistent")
 	m.wantState("hand", "inactive persistent")
 	m.wantState("demand", "on demand persistent")
-	m.ok(m.client.Start(t.Context(), "hand"))
-	m.ok(m.client.Stop(t.Context(), "auto"))
-	m.kill()
-	m.start(0) // the daemon alone: all as it was
+	m.ok(m.Client.Start(t.Context(), "hand"))
+	m.ok(m.Client.Stop(t.Context(), "auto"))
+	m.Kill()
+	m.Start(0) // the daemon alone: all as it was
 	m.wantState("auto", "inactive persistent")
 	m.wantState("hand", "running persistent")
-	m.kill()
-	nstest.Run(t, m.ns, "ip", "link", "del", "hand")
-	m.ok(os.RemoveAll(runtimeDir(m.dir)))
-	m.start(0) // a boot
+	m.Kill()
+	nstest.Run(t, m.NS, "ip", "link", "del", "hand")
+	m.ok(os.RemoveAll(daemontest.RuntimeDir(m.Dir)))
+	m.Start(0) // a boot
 	m.wantState("auto", "running persistent")
 	m.wantState("hand", "inactive persistent")
 	m.wantState("demand", "on demand persistent")
-	m.ok(m.client.SetAutostart(t.Context(), "auto", false))
+	m.ok(m.Client.SetAutostart(t.Context(), "auto", false))
 	m.wantState("auto", "running persistent")
 }
 
 func TestOnDemandNetworkRunsWhileItHasAPort(t *testing.T) {
 	t.Parallel()
-	m := newMachine(t, uplinked(t))
+	m := newMachine(t, daemontest.Uplinked(t))
 	ctx := t.Context()
-	m.start(0)
-	m.apply("networks: {lab: {mode: nat, onDemand: true, subnets: [{address: 10.2.0.1/24}]}}")
-	foreign := nstest.Run(t, m.ns, "nft", "list", "ruleset")
+	m.Start(0)
+	m.Apply("networks: {lab: {mode: nat, onDemand: true, subnets: [{address: 10.2.0.1/24}]}}")
+	foreign := nstest.Run(t, m.NS, "nft", "list", "ruleset")
 	m.wantState("lab", "on demand persistent")
 	for _, name := range []string{"vm1", "vm2"} {
-		p, err := m.client.AddPort(ctx, api.AddPort{Name: name, Port: &spec.Port{Network: "lab", Type: spec.Veth}, Transient: name == "vm2"})
+		p, err := m.Client.AddPort(ctx, api.AddPort{Name: name, Port: &spec.Port{Network: "lab", Type: spec.Veth}, Transient: name == "vm2"})
 		m.ok(err)
 		if p.Status.State != "up" || p.Spec.MAC.IsZero() {
 			t.Errorf("port %s is %+v", name, p.Status)
 		}
 		m.wantState("lab", "running persistent")
 	}
-	m.kill()
-	m.start(0)
+	m.Kill()
+	m.Start(0)
 	m.wantState("lab", "running persistent")
-	m.ok(m.client.DeletePort(ctx, "vm1"))
+	m.ok(m.Client.DeletePort(ctx, "vm1"))
 	m.wantState("lab", "running persistent")
-	m.ok(m.client.DeletePort(ctx, "vm2"))
+	m.ok(m.Client.DeletePort(ctx, "vm2"))
 	m.wantState("lab", "on demand persistent")
-	if now := nstest.Run(t, m.ns, "nft", "list", "ruleset"); now != foreign {
+	if now := nstest.Run(t, m.NS, "nft", "list", "ruleset"); now != foreign {
 		t.Errorf("rules are %s", now)
 	}
-	m.refused(m.client.DeletePort(ctx, "vm2"), api.CodeNotFound, "vm2")
+	m.refused(m.Client.DeletePort(ctx, "vm2"), api.CodeNotFound, "vm2")
 }
 
 func TestStartSaysWhoUsesTheSubnet(t *testing.T) {
 	t.Parallel()
-	m := newMachine(t, uplinked(t))
+	m := newMachine(t, daemontest.Uplinked(t))
 	ctx := t.Context()
-	m.start(0)
-	_, err := m.client.Define(ctx, file("networks: {lab: {mode: nat, subnets: [{address: 192.0.2.129/25}]}}"), false)
+	m.Start(0)
+	_, err := m.Client.Define(ctx, file("networks: {lab: {mode: nat, subnets: [{address: 192.0.2.129/25}]}}"), false)
 	m.ok(err)
-	m.refused(m.client.Start(ctx, "lab"), api.CodeConflict, "192.0.2.128/25 is in use on this host: address 192.0.2.2/24 on eth0", "is free")
+	m.refused(m.Client.Start(ctx, "lab"), api.CodeConflict, "192.0.2.128/25 is in use on this host: address 192.0.2.2/24 on eth0", "is free")
 	m.wantState("lab", "inactive persistent")
-	_, err = m.client.Apply(ctx, api.ApplyRequest{Files: []api.File{file("networks:\n  other: {mode: nat, subnets: [{address: 192.0.2.1/26}]}\n")}})
+	_, err = m.Client.Apply(ctx, api.ApplyRequest{Files: []api.File{file("networks:\n  other: {mode: nat, subnets: [{address: 192.0.2.1/26}]}\n")}})
 	m.refused(err, api.CodeConflict, "lab.yaml:2:", "eth0")
 	if m.state("other") != "" {
 		t.Error("a refused file left a definition")
 	}
-	nstest.Run(t, m.ns, "ip", "route", "add", "10.60.0.0/24", "via", "192.0.2.9")
-	_, err = m.client.AddNetwork(ctx, api.AddNetwork{Name: "vpn", Start: true,
+	nstest.Run(t, m.NS, "ip", "route", "add", "10.60.0.0/24", "via", "192.0.2.9")
+	_, err = m.Client.AddNetwork(ctx, api.AddNetwork{Name: "vpn", Start: true,
 		Network: &spec.Network{Mode: spec.NAT, Subnets: withSubnets("10.60.0.1/24")}})
 	m.refused(err, api.CodeConflict, "route 10.60.0.0/24 via 192.0.2.9 dev eth0")
-	n, err := m.client.AddNetwork(ctx, api.AddNetwork{Name: "free", Start: true, Choose: true, IPv6: true, Network: &spec.Network{Mode: spec.NAT}})
+	n, err := m.Client.AddNetwork(ctx, api.AddNetwork{Name: "free", Start: true, Choose: true, IPv6: true, Network: &spec.Network{Mode: spec.NAT}})
 	m.ok(err)
 	if len(n.Spec.Subnets) != 2 {
 		t.Errorf("chose %+v", n.Spec.Subnets)
@@ -205,70 +206,70 @@ func TestStartSaysWhoUsesTheSubnet(t *testing.T) {
 
 func TestForeignBridgeIsNeverTaken(t *testing.T) {
 	t.Parallel()
-	m := newMachine(t, uplinked(t))
+	m := newMachine(t, daemontest.Uplinked(t))
 	ctx := t.Context()
-	m.start(0)
-	nstest.Run(t, m.ns, "ip", "link", "add", "virbr0", "type", "bridge")
-	nstest.Run(t, m.ns, "ip", "addr", "add", "10.66.0.1/24", "dev", "virbr0")
-	before := nstest.Run(t, m.ns, "ip", "-d", "addr", "show", "dev", "virbr0")
-	_, err := m.client.AddNetwork(ctx, api.AddNetwork{Name: "lab", Start: true, Network: &spec.Network{Mode: spec.NAT,
+	m.Start(0)
+	nstest.Run(t, m.NS, "ip", "link", "add", "virbr0", "type", "bridge")
+	nstest.Run(t, m.NS, "ip", "addr", "add", "10.66.0.1/24", "dev", "virbr0")
+	before := nstest.Run(t, m.NS, "ip", "-d", "addr", "show", "dev", "virbr0")
+	_, err := m.Client.AddNetwork(ctx, api.AddNetwork{Name: "lab", Start: true, Network: &spec.Network{Mode: spec.NAT,
 		Bridge: spec.BridgeSettings{Name: "virbr0"}, Subnets: withSubnets("10.2.0.1/24")}})
 	m.refused(err, api.CodeConflict, "virbr0 exists", "not kvmnet's")
-	m.settled()
-	if now := nstest.Run(t, m.ns, "ip", "-d", "addr", "show", "dev", "virbr0"); now != before {
+	m.Settled()
+	if now := nstest.Run(t, m.NS, "ip", "-d", "addr", "show", "dev", "virbr0"); now != before {
 		t.Errorf("the foreign bridge is now\n%s\nwas\n%s", now, before)
 	}
-	if out := nstest.Run(t, m.ns, "nft", "list", "ruleset"); strings.Contains(out, "virbr0") {
+	if out := nstest.Run(t, m.NS, "nft", "list", "ruleset"); strings.Contains(out, "virbr0") {
 		t.Errorf("rules for a foreign bridge: %s", out)
 	}
 	// when it goes away, the network comes up by itself once it is to run
-	nstest.Run(t, m.ns, "ip", "link", "del", "virbr0")
-	m.ok(m.client.Start(ctx, "lab"))
-	m.settled()
+	nstest.Run(t, m.NS, "ip", "link", "del", "virbr0")
+	m.ok(m.Client.Start(ctx, "lab"))
+	m.Settled()
 	// and a stranger that takes the name of a running network's bridge is left alone
-	m.ok(m.client.Pause(ctx, true))
-	nstest.Run(t, m.ns, "ip", "link", "del", "virbr0")
-	nstest.Run(t, m.ns, "ip", "link", "add", "virbr0", "type", "bridge")
-	m.ok(m.client.Pause(ctx, false))
+	m.ok(m.Client.Pause(ctx, true))
+	nstest.Run(t, m.NS, "ip", "link", "del", "virbr0")
+	nstest.Run(t, m.NS, "ip", "link", "add", "virbr0", "type", "bridge")
+	m.ok(m.Client.Pause(ctx, false))
 	m.repaired(func() bool {
-		n, err := m.client.Network(ctx, "lab")
+		n, err := m.Client.Network(ctx, "lab")
 		return err == nil && len(n.Status.Problems) > 0 && strings.Contains(n.Status.Problems[0], "not kvmnet's")
 	})
 	m.repaired(func() bool {
-		return !strings.Contains(nstest.Run(t, m.ns, "nft", "list", "ruleset"), "virbr0")
+		return !strings.Contains(nstest.Run(t, m.NS, "nft", "list", "ruleset"), "virbr0")
 	})
-	if out := nstest.Run(t, m.ns, "ip", "addr", "show", "dev", "virbr0"); strings.Contains(out, "10.2.0.1") {
+	if out := nstest.Run(t, m.NS, "ip", "addr", "show", "dev", "virbr0"); strings.Contains(out, "10.2.0.1") {
 		t.Errorf("an address was put on a foreign bridge: %s", out)
 	}
 }
 
 func TestPortKeepsItsDeviceWhileTheNetworkIsStopped(t *testing.T) {
 	t.Parallel()
-	m := newMachine(t, uplinked(t))
+	m := newMachine(t, daemontest.Uplinked(t))
 	ctx := t.Context()
-	m.start(0)
-	m.apply("networks: {lab: {mode: isolated}}\nports: {vm1: {network: lab, type: veth}}")
-	index := func() string { return strings.Fields(nstest.Run(t, m.ns, "ip", "-o", "link", "show", "vm1"))[0] }
+	m.Start(0)
+	m.Apply("networks: {lab: {mode: isolated}}\nports: {vm1: {network: lab, type: veth}}")
+	index := func() string { return strings.Fields(nstest.Run(t, m.NS, "ip", "-o", "link", "show", "vm1"))[0] }
 	before := index()
-	m.ok(m.client.Stop(ctx, "lab"))
-	if out := nstest.Run(t, m.ns, "ip", "link", "show", "vm1"); strings.Contains(out, "master") {
+	m.ok(m.Client.Stop(ctx, "lab"))
+	if out := nstest.Run(t, m.NS, "ip", "link", "show", "vm1"); strings.Contains(out, "master") {
 		t.Errorf("still plugged in: %s", out)
 	}
-	m.ok(m.client.Start(ctx, "lab"))
-	if out := nstest.Run(t, m.ns, "ip", "link", "show", "vm1"); !strings.Contains(out, "master lab") {
+	m.ok(m.Client.Start(ctx, "lab"))
+	if out := nstest.Run(t, m.NS, "ip", "link", "show", "vm1"); !strings.Contains(out, "master lab") {
 		t.Errorf("not plugged in again: %s", out)
 	}
 	if index() != before {
 		t.Error("the device was made anew")
 	}
 	m.refused(addPort(m, "vm1", spec.MAC{}), api.CodeConflict, "vm1 exists")
-	ports, err := m.client.Ports(ctx)
+	ports, err := m.Client.Ports(ctx)
 	m.ok(err)
 	m.refused(addPort(m, "vm2", ports[0].Spec.MAC), api.CodeInvalid, "vm1")
 }
 
 func addPort(m *machine, name string, mac spec.MAC) error {
-	_, err := m.client.AddPort(m.t.Context(), api.AddPort{Name: name, Port: &spec.Port{Network: "lab", Type: spec.Veth, MAC: mac}})
+	_, err := m.Client.AddPort(m.T.Context(), api.AddPort{Name: name, Port: &spec.Port{Network: "lab", Type: spec.Veth, MAC: mac}})
 	return err
 }
 
@@ -277,8 +278,8 @@ func TestUplinkMayComeLateAndGo(t *testing.T) {
 	t.Parallel()
 	ns := nstest.NS(t)
 	m := newMachine(t, ns)
-	m.start(0)
-	r := m.apply("networks: {lab: {mode: nat, subnets: [{address: 10.2.0.1/24}]}}")
+	m.Start(0)
+	r := m.Apply("networks: {lab: {mode: nat, subnets: [{address: 10.2.0.1/24}]}}")
 	if len(r.Problems) > 0 || !strings.Contains(r.Waits["network/lab"], "no default route") {
 		t.Errorf("problems %v, waits %v", r.Problems, r.Waits)
 	}
@@ -301,16 +302,16 @@ func TestSecondDaemonIsRefused(t *testing.T) {
 	t.Parallel()
 	ns := nstest.NS(t)
 	m := newMachine(t, ns)
-	m.start(0)
+	m.Start(0)
 	other := newMachine(t, ns)
-	other.launch(0)
+	other.Launch(0)
 	select {
-	case <-other.ended:
+	case <-other.Ended:
 	case <-time.After(10 * time.Second):
 		t.Fatal("two daemons manage one network namespace")
 	}
-	if !strings.Contains(other.log.String(), "already manages this network namespace") {
-		t.Errorf("it says %s", other.log)
+	if !strings.Contains(other.Log.String(), "already manages this network namespace") {
+		t.Errorf("it says %s", other.Log)
 	}
 }
 
@@ -326,18 +327,18 @@ func withSubnets(prefixes ...string) []spec.Subnet {
 // (a guest of a host with the same network, a laptop in another LAN) keeps its own.
 func TestBootInsideAnOwnSubnetWaits(t *testing.T) {
 	t.Parallel()
-	ns := uplinked(t)
+	ns := daemontest.Uplinked(t)
 	m := newMachine(t, ns)
-	m.start(0)
-	_, err := m.client.Define(t.Context(), file("networks: {lab: {mode: nat, subnets: [{address: 192.0.2.1/24}]}, red: {mode: isolated}}"), false)
+	m.Start(0)
+	_, err := m.Client.Define(t.Context(), file("networks: {lab: {mode: nat, subnets: [{address: 192.0.2.1/24}]}, red: {mode: isolated}}"), false)
 	m.refused(err, api.CodeInvalid, "exactly one network")
-	_, err = m.client.Define(t.Context(), file("networks: {lab: {mode: nat, subnets: [{address: 192.0.2.1/24}]}}"), false)
+	_, err = m.Client.Define(t.Context(), file("networks: {lab: {mode: nat, subnets: [{address: 192.0.2.1/24}]}}"), false)
 	m.ok(err)
-	m.kill()
-	m.ok(os.RemoveAll(runtimeDir(m.dir)))
+	m.Kill()
+	m.ok(os.RemoveAll(daemontest.RuntimeDir(m.Dir)))
 	before := nstest.Dump(t, ns)
-	m.start(0) // a boot
-	n, err := m.client.Network(t.Context(), "lab")
+	m.Start(0) // a boot
+	n, err := m.Client.Network(t.Context(), "lab")
 	m.ok(err)
 	if len(n.Status.Problems) == 0 || !strings.Contains(n.Status.Problems[0], "in use on this host: address 192.0.2.2/24 on eth0") {
 		t.Errorf("problems %q", n.Status.Problems)
@@ -354,13 +355,13 @@ func TestBootInsideAnOwnSubnetWaits(t *testing.T) {
 // and hands do: neither the running daemon nor a new one removes anything.
 func TestSlipsInAnEditorTakeNothingAway(t *testing.T) {
 	t.Parallel()
-	ns := uplinked(t)
+	ns := daemontest.Uplinked(t)
 	nstest.Run(t, ns, "ip", "link", "add", "nic1", "type", "veth", "peer", "name", "far1")
 	m := newMachine(t, ns)
-	m.start(0)
-	m.apply(strings.Replace(allModes, "addresses: [10.5.0.1/24]", "ports: [nic1], addresses: [10.5.0.1/24]", 1))
-	m.settled()
-	files, err := filepath.Glob(filepath.Join(m.dir, "etc", "*", "*.yaml"))
+	m.Start(0)
+	m.Apply(strings.Replace(allModes, "addresses: [10.5.0.1/24]", "ports: [nic1], addresses: [10.5.0.1/24]", 1))
+	m.Settled()
+	files, err := filepath.Glob(filepath.Join(m.Dir, "etc", "*", "*.yaml"))
 	if err != nil || len(files) != 10 {
 		t.Fatalf("%d definitions, %v", len(files), err)
 	}
@@ -370,19 +371,19 @@ func TestSlipsInAnEditorTakeNothingAway(t *testing.T) {
 		for how, spoilt := range map[string]string{"emptied": "", "cut": string(text[:len(text)/2]), "mistyped": strings.Replace(string(text), ": {", ": {tpye: x, ", 1)} {
 			m.ok(os.WriteFile(path, []byte(spoilt), 0o644))
 			for range 2 {
-				for _, op := range m.drift() {
+				for _, op := range m.Drift() {
 					t.Errorf("%s %s: the daemon would %s", filepath.Base(path), how, op)
 				}
-				m.kill()
-				m.start(0)
+				m.Kill()
+				m.Start(0)
 			}
-			if strings.Contains(m.log.String(), "msg=op") {
-				t.Errorf("%s %s: a new daemon did\n%s", filepath.Base(path), how, m.log)
+			if strings.Contains(m.Log.String(), "msg=op") {
+				t.Errorf("%s %s: a new daemon did\n%s", filepath.Base(path), how, m.Log)
 			}
 		}
 		m.ok(os.WriteFile(path, text, 0o644))
 	}
-	m.settled()
+	m.Settled()
 }
 
 // Anybody may take the name that daemons lock a namespace with. Taken by another
@@ -408,5 +409,5 @@ func TestStrangerCannotKeepTheDaemonFromStarting(t *testing.T) {
 	}
 	defer squatter.Close()
 	m := newMachine(t, ns)
-	m.start(0)
+	m.Start(0)
 }
