@@ -2,7 +2,6 @@ package lab
 
 import (
 	"fmt"
-	"maps"
 	"net/netip"
 	"slices"
 
@@ -65,16 +64,6 @@ type seat struct {
 	addr duo
 }
 
-// gatewaysOf returns the first gateway address of each family.
-func gatewaysOf(n *spec.Network) (d duo) {
-	for _, s := range n.Subnets {
-		if f := familyOf(s.Address.Addr()); !d.has(f) {
-			d[f] = s.Address
-		}
-	}
-	return d
-}
-
 func familyOf(a netip.Addr) family {
 	if a.Is4() {
 		return v4
@@ -82,66 +71,9 @@ func familyOf(a netip.Addr) family {
 	return v6
 }
 
-// seats plans two guests for a network; index is its number in the lab. Guests
-// that the file reserves addresses for come first. Where kvmnet holds no address
-// the guests choose theirs.
-func seats(name string, n *spec.Network, index int) ([2]seat, error) {
-	var two [2]seat
-	for i := range two {
-		two[i].name = fmt.Sprintf("%s-%d", name, i+1)
-		two[i].mac = spec.GenerateMAC("demo/" + two[i].name)
-	}
-	switch {
-	case n.Mode == spec.Bridge:
-		for i := range two {
-			two[i].addr = duo{nth(lanGateway[v4], 20+10*index+i), nth(lanGateway[v6], 32+16*index+i)}
-		}
-		return two, nil
-	case len(n.Subnets) == 0:
-		for i := range two {
-			two[i].addr = chosen(index, 2+i)
-		}
-		return two, nil
-	}
-	for _, s := range n.Subnets {
-		if gatewaysOf(n)[familyOf(s.Address.Addr())] != s.Address {
-			continue
-		}
-		if err := seatIn(&two, s); err != nil {
-			return two, fmt.Errorf("seat two guests in network %s: %w", name, err)
-		}
-	}
-	return two, nil
-}
-
 // chosen is an address that guests agree upon among themselves.
 func chosen(index, host int) duo {
 	return pair(fmt.Sprintf("10.77.%d.%d/24", index%256, host), fmt.Sprintf("fd77:%x::%x/64", index+1, host))
-}
-
-// seatIn gives both guests an address of the subnet.
-func seatIn(two *[2]seat, s spec.Subnet) error {
-	reserved := map[netip.Addr]bool{s.Address.Addr(): true}
-	var hosts []spec.Reservation
-	if s.DHCP != nil {
-		for _, name := range slices.Sorted(maps.Keys(s.DHCP.Hosts)) {
-			hosts = append(hosts, s.DHCP.Hosts[name])
-			reserved[s.DHCP.Hosts[name].IP] = true
-		}
-	}
-	f := familyOf(s.Address.Addr())
-	for i := range two {
-		if i < len(hosts) && !hosts[i].MAC.IsZero() {
-			two[i].mac, two[i].addr[f] = hosts[i].MAC, netip.PrefixFrom(hosts[i].IP, s.Address.Bits())
-			continue
-		}
-		a, ok := free(s.Address, 20+10*i, reserved)
-		if !ok {
-			return fmt.Errorf("subnet %s has no room", s.Address.Masked())
-		}
-		reserved[a.Addr()], two[i].addr[f] = true, a
-	}
-	return nil
 }
 
 // free finds an address of the subnet that nobody has: the nth, if the subnet is

@@ -60,7 +60,9 @@ func TestSeats(t *testing.T) {
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			t.Parallel()
-			two, err := seats("net", &c.network, 3)
+			n := &network{name: "net", spec: &c.network, index: 3}
+			err := n.seat(nil, nil)
+			two := n.seats
 			if err != nil {
 				if !strings.HasSuffix(err.Error(), c.want) {
 					t.Errorf("got error %v, want %s", err, c.want)
@@ -90,7 +92,9 @@ func TestSeatsGiveReservedMACs(t *testing.T) {
 	mac := spec.MAC{0x52, 0x54, 0, 0, 0, 9}
 	n := &spec.Network{Mode: spec.NAT, Subnets: []spec.Subnet{{Address: netip.MustParsePrefix("10.0.0.1/24"),
 		DHCP: &spec.DHCP{Hosts: map[string]spec.Reservation{"vm": {MAC: mac, IP: netip.MustParseAddr("10.0.0.30")}}}}}}
-	two, err := seats("net", n, 0)
+	seated := &network{name: "net", spec: n}
+	err := seated.seat(nil, nil)
+	two := seated.seats
 	if err != nil || two[0].mac != mac || two[1].mac == mac {
 		t.Errorf("got %v and %v (%v), want %v first", two[0].mac, two[1].mac, err, mac)
 	}

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"net/netip"
+	"slices"
 	"strings"
 	"sync"
 	"time"
@@ -27,14 +28,12 @@ func (h hostAsker) ask(ctx context.Context, q question) []answer {
 	if q.hope {
 		timeout = hopeful
 	}
-	answers := []answer{{proto: testhost.ICMP}, {proto: testhost.TCP}}
-	if !q.mute {
-		answers = append(answers, answer{proto: testhost.UDP})
-	}
+	kinds := q.kinds()
+	answers := make([]answer, len(kinds))
 	var wg sync.WaitGroup
-	for i := range answers {
+	for i, t := range kinds {
 		wg.Go(func() {
-			answers[i].Result = h.Probe(ctx, testhost.Probe{Proto: answers[i].proto, To: q.to, Timeout: timeout, Connect: q.mute})
+			answers[i] = answer{t.proto, h.Probe(ctx, testhost.Probe{Proto: t.proto, To: q.to, Port: t.port, Timeout: timeout, Connect: q.mute})}
 		})
 	}
 	wg.Wait()
@@ -48,7 +47,29 @@ type question struct {
 	at   *testhost.Echo // what hears the question if it gets there; nil = nobody listens
 	hope bool           // answers are expected: be patient
 	mute bool           // who is asked cannot tell whom it sees: a virtual machine
+
+	traffics []traffic // by what to ask; none = everything
 }
+
+// everything is what is asked where no rule is about a protocol or a port.
+var everything = []traffic{{proto: testhost.ICMP}, {testhost.TCP, testhost.EchoPort}, {testhost.UDP, testhost.EchoPort}}
+
+// kinds is by what to ask. A virtual machine answers no datagrams.
+func (q question) kinds() []traffic {
+	kinds := q.traffics
+	if len(kinds) == 0 {
+		kinds = everything
+	}
+	return slices.DeleteFunc(slices.Clone(kinds), func(t traffic) bool { return q.mute && t.proto == testhost.UDP })
+}
+
+// blind reports whether no answer can tell the source: a ping's does not.
+func (q question) blind() bool {
+	return !slices.ContainsFunc(q.kinds(), func(t traffic) bool { return t.proto != testhost.ICMP })
+}
+
+// severalSources is an outcome that nobody promises.
+const severalSources = "yes, from several sources"
 
 // verdict is what came of a question.
 type verdict struct {
@@ -67,16 +88,18 @@ func (q question) put(ctx context.Context) verdict {
 	}
 	own := q.from.addr[familyOf(q.to)].Addr()
 	for _, p := range q.at.Packets() {
-		if asks(p) && p.Src == own && p.Dst == q.to {
+		if q.asks(p) && p.Src == own && p.Dst == q.to {
 			return verdict{outcome: arrived, detail: p.String()}
 		}
 	}
 	return v
 }
 
-// asks tells a question from an answer to one.
-func asks(p testhost.Packet) bool {
-	return p.IsProbe() && (p.Proto == testhost.ICMP || p.DstPort == testhost.EchoPort)
+// asks tells the question from an answer to one, and from other questions.
+func (q question) asks(p testhost.Packet) bool {
+	return p.IsProbe() && slices.ContainsFunc(q.kinds(), func(t traffic) bool {
+		return t.proto == p.Proto && (p.Proto == testhost.ICMP || p.DstPort == t.port)
+	})
 }
 
 // judge reads the answers of all protocols as one. They must agree.
@@ -96,7 +119,7 @@ func judge(answers []answer, own netip.Addr) verdict {
 		switch {
 		case !a.Seen.IsValid():
 		case v.source.IsValid() && v.source != a.Seen:
-			v.outcome = "yes, from several sources"
+			v.outcome = severalSources
 		default:
 			v.source = a.Seen
 		}
@@ -124,5 +147,5 @@ func seenAs(source, own netip.Addr) string {
 	case source == machineAddr.addr(familyOf(source)):
 		return rewritten
 	}
-	return "yes, as " + source.String()
+	return as + source.String()
 }

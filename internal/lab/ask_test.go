@@ -51,7 +51,7 @@ func TestAnswersAreNoQuestions(t *testing.T) {
 		{testhost.Packet{Proto: testhost.TCP, Flags: testhost.SYN, DstPort: testhost.EchoPort}, true},
 		{testhost.Packet{Proto: testhost.TCP, Flags: testhost.SYN | testhost.ACK, SrcPort: testhost.EchoPort}, false},
 	} {
-		if got := asks(c.packet); got != c.want {
+		if got := (question{}).asks(c.packet); got != c.want {
 			t.Errorf("%s: got %v, want %v", c.packet, got, c.want)
 		}
 	}

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"net"
 	"net/netip"
+	"slices"
 
 	"github.com/vishvananda/netlink"
 
@@ -21,76 +22,112 @@ func (d *demo) attacks() []*cell {
 	d.each(s.neighbour)
 	d.each(s.detour)
 	d.each(s.hostAddress)
+	d.each(s.routerAddress)
 	d.each(s.gateways)
 	d.each(s.onWire)
 	d.each(s.outsideName)
 	d.each(s.foreignNames)
 	d.each(s.spoof)
+	d.each(s.claimed)
 	return s.cells
 }
 
-// neighbour is a host of the LAN that takes the machine for a router to all of
-// its networks.
+// neighbour is a host of the LAN that takes the machine, and each router's outside
+// address, for a router to all networks there.
 func (s *sheet) neighbour(n *network, f family) {
 	from := neighbourAddr
-	if n.spec.Mode == spec.Bridge {
+	if n.lan() {
 		from = lanNeighbour
+	} else if u := s.d.outward(n, f); u != nil {
+		from = s.d.world.neighbourOf(u)
 	}
-	s.ask("LAN host with a route → guest", n, f, fromOutside(n.spec), s.d.to(n.guests[1], f, s.d.stranger(s.d.world.neighbour, from)))
+	s.ask("LAN host with a route → guest", n, f, everything, s.d.to(n.guests[1], f, s.d.stranger(s.d.world.neighbour, from)),
+		func(t traffic) string { return s.d.fromOutside(from.addr(f), n, n.seats[1], t) })
 }
 
 // detour tries a default route through the host, out of an isolated network.
 func (s *sheet) detour(n *network, f family) {
-	if n.spec.Mode == spec.Isolated {
-		s.ask("default route via the host → outside", n, f, no,
+	if n.face == nil && n.spec.Mode == spec.Isolated {
+		s.put("default route via the host → outside", n, f, no,
 			question{from: n.guests[1], to: farAddr.addr(f), at: s.d.heard(s.d.world.outside)})
 	}
 }
 
 // hostAddress tries the host's other addresses from an isolated network.
 func (s *sheet) hostAddress(n *network, f family) {
-	if n.spec.Mode == spec.Isolated {
-		s.ask("guest → the host's LAN address", n, f, no, question{from: n.guests[1], to: machineAddr.addr(f)})
+	if !n.lan() && n.stance() == spec.StanceIsolated {
+		s.put("guest → the host's LAN address", n, f, no, question{from: n.guests[1], to: machineAddr.addr(f)})
+	}
+}
+
+// routerAddress tries the outside address of the own router from a network that
+// does not leave it.
+func (s *sheet) routerAddress(n *network, f family) {
+	if n.face == nil || n.stance() != spec.StanceIsolated {
+		return
+	}
+	if u := wayOut(s.d.spec.Routers[n.router], "", f); u != nil {
+		s.put("guest → the router's outside address", n, f, no, question{from: n.guests[1], to: address(u).addr(f), traffics: s.d.answered(n)})
 	}
 }
 
 // gateways tries the gateway addresses of the other networks through the own one.
 func (s *sheet) gateways(n *network, f family) {
-	if guarded(n.spec) {
-		s.all("guest → other networks' gateways", n, f, s.foreign(n, n.guests[0], f))
+	if n.guarded() {
+		s.all("guest → other networks' gateways", n, f, no, s.foreign(n, n.guests[0], f))
 	}
 }
 
 // onWire asks for them by ARP and neighbour discovery on the own wire, where Linux
 // would answer for every address it has.
 func (s *sheet) onWire(n *network, f family) {
-	if n.spec.Mode.Managed() && n.guests[1].host != nil {
-		s.all("… by ARP or ND on the own wire", n, f, s.foreign(n, n.guests[1], f))
+	if !n.lan() && n.guests[1].host != nil {
+		s.all("… by ARP or ND on the own wire", n, f, no, s.foreign(n, n.guests[1], f))
 	}
 }
 
 func (s *sheet) foreign(n *network, from *party, f family) (list []question) {
-	for _, other := range s.d.networks {
-		if gw := gatewaysOf(other.spec); other != n && gw.has(f) {
-			list = append(list, question{from: from, to: gw.addr(f)})
+	for _, other := range s.d.strange(n, f) {
+		list = append(list, question{from: from, to: other.gateways().addr(f), traffics: s.d.answered(other)})
+	}
+	return list
+}
+
+// strange lists the networks whose gateways must not answer the guests of another
+// one. What the outside reaches, it reaches for whoever gets there.
+func (l *layout) strange(n *network, f family) (list []*network) {
+	for _, o := range l.networks {
+		if o != n && o.gateways().has(f) && !overlap(o, n, f) && (o.box() == n.box() || !l.routed(o, f)) && !l.above(n, o, f) {
+			list = append(list, o)
 		}
 	}
 	return list
 }
 
-// all adds a promise that none of the questions is answered.
-func (s *sheet) all(row string, n *network, f family, questions []question) {
+// above reports whether a network leaves over another one.
+func (l *layout) above(n, other *network, f family) bool {
+	way, _ := l.climb(n, f)
+	return slices.Contains(way, other)
+}
+
+// all adds a promise that all of the questions have the same outcome.
+func (s *sheet) all(row string, n *network, f family, promise string, questions []question) {
+	questions = slices.DeleteFunc(questions, func(q question) bool { return len(q.kinds()) == 0 })
 	if len(questions) == 0 {
 		return
 	}
-	s.add(row, n, f, no, func(ctx context.Context) verdict {
+	s.add(row, n, f, promise, func(ctx context.Context) verdict {
 		verdicts := make(chan verdict)
 		for _, q := range questions {
-			go func() { verdicts <- q.put(ctx) }()
+			go func() {
+				v := plain(promise, q.put(ctx))
+				v.detail = fmt.Sprintf("%s to %s: %s", q.from.name, q.to, v.detail)
+				verdicts <- v
+			}()
 		}
-		worst := verdict{outcome: no}
+		worst := verdict{outcome: promise}
 		for range questions {
-			if v := <-verdicts; v.outcome != no {
+			if v := <-verdicts; v.outcome != promise {
 				worst = v
 			}
 		}
@@ -103,7 +140,7 @@ func (s *sheet) all(row string, n *network, f family, questions []question) {
 // carry.
 func (s *sheet) spoof(n *network, f family) {
 	w, g := s.d.world, n.guests[1]
-	if !guarded(n.spec) || g.host == nil { // a virtual machine has no tool for this
+	if !n.guarded() || g.host == nil { // a virtual machine has no tool for this
 		return
 	}
 	s.add("guest with a false source → outside", n, f, no, func(ctx context.Context) verdict {
@@ -124,13 +161,13 @@ func (s *sheet) spoof(n *network, f family) {
 // sendSpoofed sends a datagram for every source worth pretending: somebody
 // outside, a guest of each other network, the machine itself.
 func (d *demo) sendSpoofed(ctx context.Context, n *network, g *party, f family, marker string) error {
-	mac, err := d.world.machine.MAC(n.spec.Bridge.Name)
+	mac, err := d.doorOf(ctx, n, g, f)
 	if err != nil {
 		return err
 	}
 	sources := []netip.Addr{neighbourAddr.addr(f), machineAddr.addr(f), farAddr.addr(f).Next()}
 	for _, other := range d.networks {
-		if a := other.seats[0].addr; other != n && a.has(f) {
+		if a := other.seats[0].addr; other != n && a.has(f) && !overlap(other, n, f) && !d.above(other, n, f) {
 			sources = append(sources, a.addr(f))
 		}
 	}
@@ -142,14 +179,26 @@ func (d *demo) sendSpoofed(ctx context.Context, n *network, g *party, f family, 
 	return errors.Join(errs...)
 }
 
+// doorOf is the Ethernet address of a network's gateway.
+func (d *demo) doorOf(ctx context.Context, n *network, g *party, f family) (spec.MAC, error) {
+	if n.face == nil {
+		return d.world.machine.MAC(n.spec.Bridge.Name)
+	}
+	ctx, cancel := context.WithTimeout(ctx, hopeful)
+	defer cancel()
+	return g.host.Resolve(ctx, "eth0", n.via().addr(f))
+}
+
 // prepareAttacks gives the villains their routes.
 func (d *demo) prepareAttacks() error {
 	var errs []error
 	d.each(func(n *network, f family) {
-		if !n.spec.Mode.Managed() {
+		if n.lan() {
 			return
 		}
-		errs = append(errs, d.world.neighbour.AddRoute(n.seats[0].addr[f].Masked(), machineAddr.addr(f)))
+		if !d.shared(n, f) {
+			errs = append(errs, d.world.neighbour.AddRoute(n.seats[0].addr[f].Masked(), d.next(n, f)))
+		}
 		if n.guests[1].host != nil {
 			errs = append(errs, d.onLink(n, f))
 		}
@@ -165,12 +214,8 @@ func (d *demo) onLink(n *network, f family) error {
 	if err != nil {
 		return fmt.Errorf("find eth0 of %s: %w", h.Name(), err)
 	}
-	for _, other := range d.networks {
-		gw := gatewaysOf(other.spec)
-		if other == n || !gw.has(f) {
-			continue
-		}
-		a := gw.addr(f)
+	for _, other := range d.strange(n, f) {
+		a := other.gateways().addr(f)
 		route := &netlink.Route{LinkIndex: link.Attrs().Index, Scope: netlink.SCOPE_LINK,
 			Dst: &net.IPNet{IP: a.AsSlice(), Mask: net.CIDRMask(a.BitLen(), a.BitLen())}}
 		if err := h.Netlink().RouteReplace(route); err != nil {

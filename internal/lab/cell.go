@@ -2,6 +2,7 @@ package lab
 
 import (
 	"context"
+	"strings"
 	"sync"
 
 	"kvmnet/internal/spec"
@@ -22,9 +23,9 @@ type cell struct {
 
 func (c *cell) held() bool { return c.outcome == c.promise }
 
-// parallel bounds how many promises are proven at a time: enough to wait for many
+// parallel bounds how many promises are proven at a time: enough to wait for most
 // silences at once, and few enough for a machine with two processors.
-const parallel = 48
+const parallel = 64
 
 // prove puts the questions of all cells.
 func prove(ctx context.Context, cells []*cell) error {
@@ -57,34 +58,76 @@ func (s *sheet) add(row string, n *network, f family, promise string, put func(c
 	}
 }
 
-// ask adds a promise that one question decides.
-func (s *sheet) ask(row string, n *network, f family, promise string, q question) {
+// put adds a promise that one question decides.
+func (s *sheet) put(row string, n *network, f family, promise string, q question) {
+	if len(q.kinds()) == 0 {
+		return
+	}
 	q.hope = promise != no
-	if q.mute && q.hope && promise != untold {
+	if (q.mute || q.blind()) && q.hope && promise != untold {
 		promise = yes
 	}
 	s.add(row, n, f, promise, func(ctx context.Context) verdict { return plain(promise, q.put(ctx)) })
 }
 
-// plain drops from the outcome that the source was kept, where the promise does
-// not speak of it.
+// ask adds what is promised of several kinds of connections, in one row for those
+// that are promised the same.
+func (s *sheet) ask(row string, n *network, f family, kinds []traffic, q question, promise func(traffic) string) {
+	groups := map[string][]traffic{}
+	var order []string
+	for _, t := range kinds {
+		p := promise(t)
+		if groups[p] == nil {
+			order = append(order, p)
+		}
+		groups[p] = append(groups[p], t)
+	}
+	for i, p := range order {
+		q.traffics = groups[p]
+		name := row
+		if i > 0 {
+			name += " by " + protos(groups[p])
+		}
+		s.put(name, n, f, p, q)
+	}
+}
+
+func protos(kinds []traffic) string {
+	var names []string
+	for _, t := range kinds {
+		names = append(names, string(t.proto))
+	}
+	return strings.Join(names, ", ")
+}
+
+// plain drops from the outcome what the promise does not speak of: the source, or
+// which one of several it was.
 func plain(promise string, v verdict) verdict {
-	if promise == yes && v.outcome == kept {
+	if promise == yes && strings.HasPrefix(v.outcome, yes) && v.outcome != severalSources {
 		v.outcome = yes
+	}
+	if several, ok := strings.CutPrefix(promise, as); ok && v.source.IsValid() && v.outcome != severalSources {
+		if r, err := spec.ParseAddrRange(several); err == nil && r.Contains(v.source) {
+			v.outcome = promise
+		}
 	}
 	return v
 }
 
-// reach lists what the modes promise, row by row.
+// reach lists what is promised, row by row: by the modes and routers, the forwards
+// and the policies.
 func (d *demo) reach() []*cell {
 	s := &sheet{d: d}
 	d.each(s.within)
 	d.each(s.gateway)
 	d.each(s.outside)
+	d.each(s.permitted)
 	d.each(s.inbound)
 	for _, to := range d.networks {
 		d.each(func(n *network, f family) { s.across(n, to, f) })
 	}
+	s.forwarded()
+	s.policed()
 	return s.cells
 }
 
@@ -111,27 +154,45 @@ func (s *sheet) within(n *network, f family) {
 	})
 }
 
-// gateway adds what guests may ask of the host at their own gateway address.
+// gateway adds what guests may ask of the host, or router, at their own gateway
+// address.
 func (s *sheet) gateway(n *network, f family) {
-	s.ask("guest → gateway", n, f, atGateway(n.spec), question{from: n.guests[0], to: n.via().addr(f)})
+	s.put("guest → gateway", n, f, atGateway(n), question{from: n.guests[0], to: n.via().addr(f), traffics: s.d.answered(n)})
+}
+
+// answered is what somebody answers at the gateway of a network: routers of ours
+// run nothing.
+func (d *demo) answered(n *network) []traffic {
+	if n.face != nil {
+		return everything[:1]
+	}
+	return everything
 }
 
 const toOutsideRow = "guest → outside"
 
 func (s *sheet) outside(n *network, f family) {
-	s.ask(toOutsideRow, n, f, toOutside(n.spec, f), question{from: n.guests[0], to: farAddr.addr(f), at: s.d.heard(s.d.world.outside)})
+	s.ask(toOutsideRow, n, f, everything, s.d.outbound(n, f), func(t traffic) string { return s.d.toOutside(n, n.seats[0], f, t) })
+}
+
+// outbound is a question of a guest to the outside.
+func (d *demo) outbound(n *network, f family) question {
+	return question{from: n.guests[0], to: farAddr.addr(f), at: d.heard(d.world.outside)}
 }
 
 // inbound adds what the outside may begin.
 func (s *sheet) inbound(n *network, f family) {
-	s.ask("outside → guest", n, f, fromOutside(n.spec), s.d.inward(n, f))
+	q := s.d.inward(n, f)
+	s.ask("outside → guest", n, f, everything, q, func(t traffic) string { return s.d.fromOutside(q.from.addr.addr(f), n, n.seats[0], t) })
 }
 
 // inward is a question of the outside to a guest.
 func (d *demo) inward(n *network, f family) question {
 	from := outsideAddr
-	if n.spec.Mode == spec.Bridge {
+	if n.lan() {
 		from = lanGateway // its leg there
+	} else if u := d.outward(n, f); u != nil {
+		from = d.world.leg(u)
 	}
 	return d.to(n.guests[0], f, d.stranger(d.world.outside, from))
 }
@@ -141,7 +202,8 @@ func (s *sheet) across(n, other *network, f family) {
 	if other == n || !other.seats[0].addr.has(f) {
 		return
 	}
-	s.ask("guest → guest of "+other.name, n, f, between(n.spec, other.spec, f), s.d.to(other.guests[0], f, n.guests[0]))
+	s.ask("guest → guest of "+other.name, n, f, everything, s.d.to(other.guests[0], f, n.guests[0]),
+		func(t traffic) string { return s.d.between(n, other, f, t) })
 }
 
 // to is a question to a guest.

@@ -44,7 +44,7 @@ func startDaemon(ctx context.Context, ns *netns.NS, exe, dir string, stay bool) 
 	}
 	defer log.Close()
 	d.cmd = exec.Command(exe, "daemon", "--config-dir", filepath.Join(dir, "config"), "--state-dir", filepath.Join(dir, "state"),
-		"--runtime-dir", filepath.Join(dir, "run"), "--socket", d.socket)
+		"--runtime-dir", filepath.Join(dir, "run"), "--netns-dir", netnsIn(dir), "--socket", d.socket)
 	d.cmd.Env, d.cmd.Stdout, d.cmd.Stderr = environment(os.Environ()), log, log
 	// Ctrl-C at the terminal is for us: the daemon is still needed to take the
 	// networks down.
@@ -61,6 +61,9 @@ func startDaemon(ctx context.Context, ns *netns.NS, exe, dir string, stay bool) 
 	return d, nil
 }
 
+// netnsIn is where the daemon binds the namespaces of its routers.
+func netnsIn(dir string) string { return filepath.Join(dir, "netns") }
+
 func socketIn(dir string) string { return filepath.Join(dir, "kvmnet.sock") }
 
 // environment is ours without what a service manager or a user says to another
@@ -69,7 +72,7 @@ func environment(all []string) (env []string) {
 	for _, v := range all {
 		switch name, _, _ := strings.Cut(v, "="); name {
 		case "NOTIFY_SOCKET", "LISTEN_FDS", "LISTEN_PID", "LISTEN_FDNAMES", "WATCHDOG_USEC", "WATCHDOG_PID",
-			"KVMNET_SOCKET", "KVMNET_CONFIG_DIR", "KVMNET_STATE_DIR", "KVMNET_RUNTIME_DIR":
+			"KVMNET_SOCKET", "KVMNET_CONFIG_DIR", "KVMNET_STATE_DIR", "KVMNET_RUNTIME_DIR", "KVMNET_NETNS_DIR":
 		default:
 			env = append(env, v)
 		}

@@ -13,19 +13,20 @@ import (
 
 	"kvmnet/internal/api"
 	"kvmnet/internal/qemuguest"
+	"kvmnet/internal/spec"
 )
 
 // demo is one run.
 type demo struct {
 	Options
 	topology *topology
-	world    *world
-	daemon   *daemon
-	networks []*network
-	before   []string // the machine before the daemon came
-	dir      string   // private, removed at the end
-	began    time.Time
-	out      sync.Mutex // of Out
+	*layout
+	world  *world
+	daemon *daemon
+	before []string // the machine before the daemon came
+	dir    string   // private, removed at the end
+	began  time.Time
+	out    sync.Mutex // of Out
 
 	assets *qemuguest.Assets
 	boots  chan struct{} // a place for each virtual machine that boots
@@ -34,7 +35,7 @@ type demo struct {
 }
 
 func newDemo(o Options, t *topology) *demo {
-	d := &demo{Options: o, topology: t, world: &world{}, began: time.Now(), boots: make(chan struct{}, booting)}
+	d := &demo{Options: o, topology: t, layout: &layout{spec: t.spec}, world: &world{}, began: time.Now(), boots: make(chan struct{}, booting)}
 	if o.Keep {
 		d.world.prefix = namePrefix
 	}
@@ -103,7 +104,10 @@ func (d *demo) up(ctx context.Context) (err error) {
 	if err := d.apply(ctx, d.topology.file); err != nil {
 		return err
 	}
-	return d.learn(ctx)
+	if err := d.learn(ctx); err != nil {
+		return err
+	}
+	return d.world.answer(ctx, d.ports())
 }
 
 // apply makes the daemon put a file in force.
@@ -127,29 +131,36 @@ func (d *demo) learn(ctx context.Context) error {
 		return err
 	}
 	for i, n := range list {
-		s, err := seats(n.Name, n.Spec, i)
-		if err != nil {
-			return err
-		}
 		if n.Status.State == api.Inactive {
 			if err := d.daemon.Start(ctx, n.Name); err != nil {
 				return err
 			}
 		}
-		d.networks = append(d.networks, &network{name: n.Name, spec: n.Spec, index: i, seats: s})
+		if err := d.settle(n.Name, n.Spec, i); err != nil {
+			return err
+		}
 	}
 	slices.SortStableFunc(d.networks, byMode)
 	return nil
 }
 
 // route gives the outside routes to the networks whose guests keep their
-// addresses.
+// addresses, and to the routers that keep theirs behind the machine.
 func (d *demo) route() error {
 	var errs []error
+	for _, r := range d.spec.Routers {
+		for _, u := range r.Ways() {
+			for _, p := range address(u).list() {
+				if u.Host == spec.HostRoute {
+					errs = append(errs, d.world.outside.AddRoute(p.Masked(), machineAddr.addr(familyOf(p.Addr()))))
+				}
+			}
+		}
+	}
 	for _, n := range d.networks {
-		for _, s := range n.spec.Subnets {
-			if f := familyOf(s.Address.Addr()); routed(n.spec, f) {
-				errs = append(errs, d.world.outside.AddRoute(s.Address.Masked(), machineAddr.addr(f)))
+		for _, s := range n.subnets() {
+			if f := familyOf(s.Address.Addr()); d.routed(n, f) {
+				errs = append(errs, d.world.outside.AddRoute(s.Address.Masked(), d.next(n, f)))
 			}
 		}
 	}

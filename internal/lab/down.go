@@ -5,10 +5,11 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"path/filepath"
 	"strings"
 	"time"
 
-	"kvmnet/internal/api"
+	"golang.org/x/sys/unix"
 )
 
 // takeDown removes everything in the order in which a user would, and checks that
@@ -34,41 +35,18 @@ func (d *demo) takeDown(ctx context.Context) error {
 	return err
 }
 
-// deleteAll deletes every object through the API.
-func (d *demo) deleteAll(ctx context.Context) error {
-	ports, err := d.daemon.Ports(ctx)
-	if err != nil {
-		return fmt.Errorf("delete the networks: %w", err)
-	}
-	var errs []error
-	for _, p := range ports {
-		if p.Status.State != "adopted" {
-			errs = append(errs, d.daemon.DeletePort(ctx, p.Name))
-		}
-	}
-	networks, err := d.daemon.Networks(ctx)
-	errs = append(errs, err)
-	for _, n := range networks {
-		if n.Status.State == api.Running {
-			errs = append(errs, d.daemon.Stop(ctx, n.Name))
-		}
-		if n.Status.Persistent {
-			errs = append(errs, d.daemon.Undefine(ctx, n.Name))
-		}
-	}
-	bridges, err := d.daemon.Bridges(ctx)
-	errs = append(errs, err)
-	for _, b := range bridges {
-		errs = append(errs, d.daemon.DeleteBridge(ctx, b.Name))
-	}
-	return errors.Join(errs...)
-}
-
 // asBefore checks that nothing of kvmnet is left on the machine.
 func (d *demo) asBefore(ctx context.Context) error {
 	after, err := snapshot(ctx, d.world.machine)
 	if err != nil {
 		return err
+	}
+	left, err := filepath.Glob(filepath.Join(netnsIn(d.dir), "*"))
+	if err != nil {
+		return err
+	}
+	for _, path := range left {
+		after = append(after, "namespace "+filepath.Base(path))
 	}
 	if diff := changed(d.before, after); len(diff) > 0 {
 		return fmt.Errorf("the machine is not as before:\n  %s", strings.Join(diff, "\n  "))
@@ -77,9 +55,23 @@ func (d *demo) asBefore(ctx context.Context) error {
 	return nil
 }
 
+// removeDir removes the private directory.
 func (d *demo) removeDir() error {
 	if d.dir == "" {
 		return nil
 	}
-	return os.RemoveAll(d.dir)
+	return removeDir(d.dir)
+}
+
+// removeDir removes the directory of a daemon. The namespaces of its routers are
+// bound there: a daemon that was killed leaves them, and the kernel ends them with
+// their names.
+func removeDir(dir string) error {
+	bound, err := filepath.Glob(filepath.Join(netnsIn(dir), "*"))
+	for _, path := range append(bound, netnsIn(dir)) {
+		// One that is not bound is removed with the rest.
+		for unix.Unmount(path, unix.MNT_DETACH) == nil {
+		}
+	}
+	return errors.Join(err, os.RemoveAll(dir))
 }

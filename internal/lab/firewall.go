@@ -35,12 +35,12 @@ func (d *demo) decided(ctx context.Context) (cells []*cell, err error) {
 	d.step("let a host firewall decide about mode open")
 	d.each(func(n *network, f family) {
 		if n.spec.Mode == spec.Open {
-			s.ask("host firewall: guest → outside", n, f, no, question{from: n.guests[0], to: farAddr.addr(f), at: d.heard(d.world.outside)})
+			s.put("host firewall: guest → outside", n, f, no, d.outbound(n, f))
 		}
 	})
 	d.each(func(n *network, f family) {
 		if n.spec.Mode == spec.Open {
-			s.ask("host firewall: outside → guest", n, f, no, d.inward(n, f))
+			s.put("host firewall: outside → guest", n, f, no, d.inward(n, f))
 		}
 	})
 	if err := d.nft(ctx, fmt.Sprintf(hostFirewall, strings.Join(bridges, ", "))); err != nil {

@@ -14,9 +14,13 @@ import (
 
 // outsideName has a LAN host with a route ask.
 func (s *sheet) outsideName(n *network, f family) {
-	if gw := gatewaysOf(n.spec); gw.has(f) && dnsOn(n.spec) {
-		neighbour := s.d.stranger(s.d.world.neighbour, neighbourAddr)
-		s.add("LAN host with a route → DNS", n, f, no, func(ctx context.Context) verdict { return neighbour.strange(ctx, f, n) })
+	if gw := n.gateways(); gw.has(f) && dnsOn(n.spec) && !s.d.shared(n, f) {
+		from := neighbourAddr
+		if u := s.d.outward(n, f); u != nil {
+			from = s.d.world.neighbourOf(u)
+		}
+		neighbour := s.d.stranger(s.d.world.neighbour, from)
+		s.add("LAN host with a route → DNS", n, f, no, func(ctx context.Context) verdict { return neighbour.inquires(ctx, f, n) })
 	}
 }
 
@@ -24,22 +28,22 @@ func (s *sheet) outsideName(n *network, f family) {
 func (s *sheet) foreignNames(n *network, f family) {
 	var others []*network
 	for _, o := range s.d.networks {
-		if gw := gatewaysOf(o.spec); o != n && gw.has(f) && dnsOn(o.spec) {
+		if o != n && o.gateways().has(f) && dnsOn(o.spec) && !overlap(o, n, f) && !s.d.shared(o, f) && !s.d.above(n, o, f) {
 			others = append(others, o)
 		}
 	}
-	if n.guests[0].host != nil && n.spec.Mode.Managed() && len(others) > 0 {
-		s.add("guest → other networks' DNS", n, f, no, func(ctx context.Context) verdict { return n.guests[0].strange(ctx, f, others...) })
+	if n.guests[0].host != nil && !n.lan() && len(others) > 0 {
+		s.add("guest → other networks' DNS", n, f, no, func(ctx context.Context) verdict { return n.guests[0].inquires(ctx, f, others...) })
 	}
 }
 
-// strange asks the gateways of networks for the name of a guest there, all at once.
-func (p *party) strange(ctx context.Context, f family, networks ...*network) verdict {
+// inquires asks the gateways of networks for the name of a guest there, all at once.
+func (p *party) inquires(ctx context.Context, f family, networks ...*network) verdict {
 	verdicts := make(chan verdict)
 	for _, n := range networks {
 		go func() {
 			q := client.Name{Name: n.seats[0].name + ".", Type: dnsmessage.TypeA}
-			a, err := q.Ask(ctx, p.host.NS(), "udp", p.addr.addr(f), gatewaysOf(n.spec).addr(f), patient)
+			a, err := q.Ask(ctx, p.host.NS(), "udp", p.addr.addr(f), n.gateways().addr(f), patient)
 			if err != nil {
 				verdicts <- verdict{outcome: no, detail: err.Error()}
 				return

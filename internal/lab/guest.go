@@ -24,30 +24,6 @@ type party struct {
 	host *testhost.Host // nil for a guest that is a real virtual machine
 }
 
-// network is a network under proof, with its guests.
-type network struct {
-	name   string
-	spec   *spec.Network
-	index  int
-	seats  [2]seat
-	guests [2]*party
-}
-
-// via is the default gateway of the guests in each family: what kvmnet holds, the
-// LAN's router, or, where there is none, an address nobody has.
-func (n *network) via() (d duo) {
-	switch {
-	case n.spec.Mode == spec.Bridge:
-		return lanGateway
-	case len(n.spec.Subnets) == 0:
-		return chosen(n.index, 1)
-	}
-	return gatewaysOf(n.spec)
-}
-
-// silent reports whether the host has no address on the network.
-func (n *network) silent() bool { return n.spec.Mode != spec.Bridge && len(n.spec.Subnets) == 0 }
-
 // plugAll gives every network two ports and a guest on each, all at once.
 func (d *demo) plugAll(ctx context.Context) error {
 	plug := d.plugVeth
@@ -105,14 +81,14 @@ func (d *demo) plugVeth(ctx context.Context, n *network, s seat) (*party, error)
 		err = d.defaultRoutes(h, n)
 	}
 	if err == nil {
-		err = d.world.serve(ctx, h)
+		err = d.world.serve(ctx, h, d.ports()...)
 	}
 	return &party{name: s.name, addr: s.addr, asker: hostAsker{h}, host: h}, err
 }
 
 func (d *demo) addPort(ctx context.Context, n *network, s seat, t spec.PortType) (api.Port, error) {
 	p := &spec.Port{Network: n.name, Type: t, MAC: s.mac}
-	if !n.silent() && n.spec.Mode != spec.Bridge {
+	if !n.silent() && !n.lan() {
 		p.Addresses = s.addr.addrs()
 	}
 	return d.daemon.AddPort(ctx, api.AddPort{Name: s.name, Port: p})

@@ -6,8 +6,10 @@ import (
 	"fmt"
 	"io"
 	"io/fs"
+	"maps"
 	"os"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -15,6 +17,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"kvmnet/internal/netns"
+	"kvmnet/internal/spec"
 )
 
 // namePrefix begins the names of all namespaces of a lab that stays.
@@ -59,15 +62,18 @@ func (d *demo) leave() error {
 		err = r.write()
 	}
 	if err != nil {
-		return errors.Join(err, d.daemon.stop(), d.world.close(), os.RemoveAll(d.dir))
+		return errors.Join(err, d.daemon.stop(), d.world.close(), removeDir(d.dir))
 	}
 	d.say("\nThe lab stays. Look around in it:")
 	d.say("  ip netns exec %smachine %s --socket %s net list", namePrefix, d.Exe, d.daemon.socket)
 	for _, n := range d.networks {
-		if n.spec.Mode != "isolated" {
+		if n.stance() != spec.StanceIsolated {
 			d.say("  ip netns exec %s ping %s", n.guests[0].host.Name(), farAddr.addr(v4))
 			break
 		}
+	}
+	for _, r := range slices.Sorted(maps.Keys(d.spec.Routers)) {
+		d.say("  nsenter --net=%s ip address", filepath.Join(netnsIn(d.dir), r))
 	}
 	d.say("Remove it with:\n  %s demo --remove", d.Exe)
 	return d.world.leave()
@@ -107,7 +113,7 @@ func Remove(out io.Writer) error {
 		errs = append(errs, netns.Delete(filepath.Base(p)))
 	}
 	_, gone := os.Stat(keepDir)
-	errs = append(errs, os.RemoveAll(keepDir))
+	errs = append(errs, removeDir(keepDir))
 	if err := errors.Join(errs...); err != nil {
 		return fmt.Errorf("remove the lab: %w", err)
 	}

@@ -84,7 +84,8 @@ func TestDemoTellsWhichPromisesAreBroken(t *testing.T) {
 	d := start(t, "all-modes.yaml", &out)
 	// Somebody takes the rules away, and kvmnet is asked to look on.
 	must(t, d.daemon.Pause(t.Context(), true))
-	must(t, d.nft(t.Context(), "delete table inet kvmnet"))
+	must(t, d.nft(t.Context(), "delete table inet kvmnet\ndelete table bridge kvmnet"))
+	nstest.Run(t, d.world.machine.NS(), "nsenter", "--net="+filepath.Join(netnsIn(d.dir), "r1"), "nft", "delete", "table", "inet", "kvmnet")
 	cells, err := d.proveAll(t.Context())
 	must(t, err)
 	var broken *Broken
@@ -95,8 +96,15 @@ func TestDemoTellsWhichPromisesAreBroken(t *testing.T) {
 		`✗ shared, guest → outside, IPv4: promised "yes, rewritten", seen "arrives, unanswered"`,
 		`✗ routed, guest → guest of shared, IPv6: promised "no", seen "yes, kept"`,
 		`✗ routed, guest with a false source → outside, IPv4: promised "no", seen "arrives as `,
-		`✗ shared, guest → other networks' gateways, IPv4: promised "no", seen "yes, kept"`,
+		`✗ shared, guest → other networks' gateways, IPv4: promised "no", seen "yes`,
 		`✗ private, guest → the host's LAN address, IPv4: promised "no", seen "yes, kept"`,
+		`✗ shared, guest claims the gateway's address, IPv4: promised "no", seen "heard by www"`,
+		`✗ red, guest claims the gateway's address, IPv6: promised "no", seen "heard by vm"`,
+		`✗ red, guest → outside, IPv4: promised "yes, as 192.168.1.100", seen "arrives, unanswered"`,
+		`✗ red, LAN host with a route → guest, IPv4: promised "no", seen "yes, kept"`,
+		`✗ blue, guest → the router's outside address, IPv6: promised "no", seen "yes"`,
+		`✗ shared, forward web 8080: 127.0.0.1, IPv4: promised "yes", seen "no"`,
+		`✗ red, forward shell 2222: outside, IPv6: promised "yes, kept", seen "no"`,
 	} {
 		if !strings.Contains(out.String(), want) {
 			t.Errorf("%q is missing in:\n%s", want, out.String())
@@ -221,6 +229,15 @@ func mapsAllUsers(t *testing.T) bool {
 	return strings.Contains(string(text), "4294967295")
 }
 
+// behindNAT is a network behind a router that leaves by the network of 03-nat.yaml.
+const behindNAT = `
+  inner: {mode: isolated}
+routers:
+  r1:
+    uplink: {network: nat, address: 192.168.100.5/24, gateway: 192.168.100.1}
+    interfaces: [{network: inner, address: 10.3.0.1/24, egress: masquerade}]
+`
+
 func TestDemoKeptStaysUntilRemoved(t *testing.T) {
 	nstest.Need(t)
 	if os.Geteuid() != 0 {
@@ -228,7 +245,7 @@ func TestDemoKeptStaysUntilRemoved(t *testing.T) {
 	}
 	keepDir = filepath.Join(t.TempDir(), "kvmnet-demo")
 	var out strings.Builder
-	o := Options{Keep: true, Out: &out, File: &api.File{Name: "n.yaml", Text: examples.Text("03-nat.yaml")}}
+	o := Options{Keep: true, Out: &out, File: &api.File{Name: "n.yaml", Text: examples.Text("03-nat.yaml") + behindNAT}}
 	must(t, Run(t.Context(), o))
 	t.Cleanup(func() { Remove(io.Discard) })
 	if !strings.Contains(out.String(), "ip netns exec kvmnet-demo-nat-1 ping 198.51.100.1") {
@@ -239,13 +256,16 @@ func TestDemoKeptStaysUntilRemoved(t *testing.T) {
 		must(t, err)
 		return paths
 	}
-	if got := names(); len(got) != 6 {
+	if !strings.Contains(out.String(), "nsenter --net="+filepath.Join(netnsIn(keepDir), "r1")) {
+		t.Errorf("the router is not told of:\n%s", out.String())
+	}
+	if got := names(); len(got) != 8 {
 		t.Errorf("named namespaces: %v", got)
 	}
 	client := api.NewClient(socketIn(keepDir))
 	defer client.Close()
 	st, err := client.Status(t.Context())
-	if err != nil || st.Running != 1 || st.Ports != 2 {
+	if err != nil || st.Running != 2 || st.Ports != 4 || st.Routers != 1 {
 		t.Errorf("the daemon says %+v, %v", st, err)
 	}
 	if err := Run(t.Context(), o); err == nil || !strings.Contains(err.Error(), "kvmnet demo --remove") {
@@ -256,7 +276,7 @@ func TestDemoKeptStaysUntilRemoved(t *testing.T) {
 	}
 	out.Reset()
 	must(t, Remove(&out))
-	if !strings.HasPrefix(out.String(), "Removed the lab: its daemon, 6 namespaces") || len(names()) > 0 {
+	if !strings.HasPrefix(out.String(), "Removed the lab: its daemon, 8 namespaces") || len(names()) > 0 {
 		t.Errorf("%s, left %v", out.String(), names())
 	}
 	if _, err := client.Status(t.Context()); err == nil {

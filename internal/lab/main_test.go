@@ -47,6 +47,7 @@ func runDaemon(ctx context.Context, args []string) error {
 	f.StringVar(&o.ConfigDir, "config-dir", "", "")
 	f.StringVar(&o.StateDir, "state-dir", "", "")
 	f.StringVar(&o.RuntimeDir, "runtime-dir", "", "")
+	f.StringVar(&o.NetnsDir, "netns-dir", "", "")
 	f.StringVar(&o.Socket, "socket", "", "")
 	if err := f.Parse(args); err != nil {
 		return err

@@ -1,14 +1,11 @@
 package lab
 
 import (
-	"cmp"
 	"fmt"
 	"net/netip"
 	"slices"
 	"strings"
 	"time"
-
-	"kvmnet/internal/spec"
 )
 
 // Broken is the error of a demo whose promises did not all hold.
@@ -28,12 +25,6 @@ func (d *demo) say(format string, args ...any) {
 // step prints what happens now, and when, so that nobody looks at nothing.
 func (d *demo) step(format string, args ...any) {
 	d.say("%5.1fs  %s", time.Since(d.began).Seconds(), fmt.Sprintf(format, args...))
-}
-
-// byMode orders networks as people explain the modes, the emptier one first.
-func byMode(a, b *network) int {
-	mode := func(n *network) int { return slices.Index(spec.Modes, n.spec.Mode) }
-	return cmp.Or(cmp.Compare(mode(a), mode(b)), cmp.Compare(len(a.spec.Subnets), len(b.spec.Subnets)), cmp.Compare(a.name, b.name))
 }
 
 // report prints the table and what goes with it.
@@ -92,20 +83,6 @@ func servedColumns(columns []column, cells []*cell) (list []column) {
 // kept is the last line of a demo that went well.
 func (d *demo) kept(n int) {
 	d.say("\n%s", paint(d.Terminal).bold(fmt.Sprintf("%d of %d promises kept", n, n)))
-}
-
-// column is the network's head in the table.
-func (n *network) column() column {
-	c := column{name: n.name, mode: string(n.spec.Mode)}
-	switch gw := gatewaysOf(n.spec); {
-	case n.spec.Mode == spec.Bridge:
-		c.note = n.spec.Bridge.Name
-	case len(n.spec.Subnets) == 0:
-		c.note = "no address"
-	default:
-		c.note = gw.list()[0].String()
-	}
-	return c
 }
 
 // sources prints under which addresses the outside saw the guests.

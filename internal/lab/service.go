@@ -39,8 +39,8 @@ func (s *sheet) address(n *network, f family) {
 	if f == v6 && n.guests[0].host == nil { // busybox has no client for DHCPv6
 		return
 	}
-	gateway := gatewaysOf(n.spec)[f]
-	for _, sub := range n.spec.Subnets {
+	gateway := n.gateways()[f]
+	for _, sub := range n.subnets() {
 		if sub.Address == gateway && sub.DHCP != nil && spec.Truth(sub.DHCP.Enabled) {
 			s.told(addressRow, n, f, n.seats[0].addr.addr(f).String(), func(ctx context.Context) string { return n.guests[0].offered(ctx, gateway) })
 		}
@@ -48,10 +48,10 @@ func (s *sheet) address(n *network, f family) {
 }
 
 // router adds that the prefixes of a network are advertised, and whether the
-// gateway is a default router: it is not where it leads nowhere.
+// gateway is a default router: it is not where nobody is beyond it.
 func (s *sheet) router(n *network, f family) {
 	var prefixes []netip.Prefix
-	for _, sub := range n.spec.Subnets {
+	for _, sub := range n.subnets() {
 		if sub.Address.Addr().Is6() {
 			prefixes = append(prefixes, sub.Address.Masked())
 		}
@@ -60,10 +60,10 @@ func (s *sheet) router(n *network, f family) {
 	if n.spec.RA != nil {
 		ra = *n.spec.RA
 	}
-	if f == v4 || len(prefixes) == 0 || !spec.Truth(ra.Enabled) {
+	if n.lan() || f == v4 || len(prefixes) == 0 || !spec.Truth(ra.Enabled) {
 		return
 	}
-	router := n.spec.Mode != spec.Isolated
+	router := s.d.leadsSomewhere(n)
 	if ra.Lifetime != nil {
 		router = *ra.Lifetime > 0
 	}
@@ -73,7 +73,7 @@ func (s *sheet) router(n *network, f family) {
 
 // name adds that the name of a guest's port is its address.
 func (s *sheet) name(n *network, f family) {
-	gateway := gatewaysOf(n.spec)
+	gateway := n.gateways()
 	if !gateway.has(f) || !dnsOn(n.spec) {
 		return
 	}

@@ -23,7 +23,7 @@ func TestExampleServicesTellsGuestsWhatItPromises(t *testing.T) {
 	ask := func(server netip.Addr, name string, kind dnsmessage.Type) string {
 		return n.guests[0].named(t.Context(), client.Name{Name: name, Type: kind}, n.guests[0].addr.addr(familyOf(server)), server)
 	}
-	gateway := gatewaysOf(n.spec)
+	gateway := n.gateways()
 	for name := range n.spec.DNS.Hosts {
 		if strings.HasPrefix(name, "*") || strings.Contains(name, ".") {
 			continue
@@ -95,8 +95,8 @@ func TestStrangersWhoAreAnsweredAreTold(t *testing.T) {
 	d.each(s.outsideName)
 	d.each(s.foreignNames)
 	must(t, prove(t.Context(), s.cells))
-	if len(s.cells) != 18 {
-		t.Errorf("%d promises, want 4 networks' of the LAN host and 5 of guests, each twice", len(s.cells))
+	if len(s.cells) != 26 {
+		t.Errorf("%d promises, want 6 networks' of the LAN host and 7 of guests, each twice", len(s.cells))
 	}
 	for _, c := range s.cells {
 		if !c.held() {
@@ -104,7 +104,7 @@ func TestStrangersWhoAreAnsweredAreTold(t *testing.T) {
 		}
 	}
 	own := d.networks[slices.IndexFunc(d.networks, func(n *network) bool { return n.name == "shared" })]
-	if v := own.guests[0].strange(t.Context(), v4, own); v.outcome != "answered by shared" {
+	if v := own.guests[0].inquires(t.Context(), v4, own); v.outcome != "answered by shared" {
 		t.Errorf("who is no stranger: %+v", v)
 	}
 }
@@ -113,6 +113,7 @@ func TestServicesThatAreOffArePromisedToNobody(t *testing.T) {
 	t.Parallel()
 	top, err := parseTopology("f.yaml", examples.Text(defaultTopology))
 	must(t, err)
+	top.spec.Routers, top.spec.Forwards, top.spec.Policies = nil, nil, nil
 	for _, n := range top.spec.Networks {
 		off := false
 		n.Mode = "isolated"
@@ -123,9 +124,8 @@ func TestServicesThatAreOffArePromisedToNobody(t *testing.T) {
 	}
 	d := newDemo(Options{}, top)
 	for name, spec := range top.spec.Networks {
-		two, err := seats(name, spec, 0)
-		must(t, err)
-		d.networks = append(d.networks, &network{name: name, spec: spec, seats: two, guests: [2]*party{{host: nil}, {}}})
+		must(t, d.settle(name, spec, 0))
+		d.networks[len(d.networks)-1].guests = [2]*party{{host: nil}, {}}
 	}
 	for _, c := range d.served() {
 		if c.row != nameRow || c.family != v4 {

@@ -23,6 +23,8 @@ type topology struct {
 	uplink string            // the NIC by which the machine reaches the outside
 	nics   []string          // NICs on the bridged LAN
 	found  map[string]string // bridges the host's administrator has made, and the NIC in each
+
+	segments []leg // of the LANs, that routers have addresses in
 }
 
 // topology reads the file to bring up, or the example. Only what the machine is
@@ -67,18 +69,41 @@ func (t *topology) hardware() error {
 			return fmt.Errorf("read topology: network %s is pinned to bridge %s; the uplink of the demo machine is a NIC", name, n.Uplink)
 		}
 		t.uplink = cmp.Or(t.uplink, n.Uplink)
-		if b := n.Bridge.Name; n.Mode == spec.Bridge && b != "" && t.spec.Bridges[b] == nil && t.found[b] == "" {
-			t.found[b] = fmt.Sprintf("lan%d", len(t.found)+1)
-			t.nics = append(t.nics, t.found[b])
+		if n.Mode == spec.Bridge {
+			t.bridge(n.Bridge.Name)
 		}
 	}
+	t.uplinks()
 	if t.uplink == "" {
 		t.uplink = freeNIC("eth0", t.nics)
 	}
 	if slices.Contains(t.nics, t.uplink) {
 		return fmt.Errorf("read topology: %s is the uplink and a port of a bridge", t.uplink)
 	}
-	return nil
+	var err error
+	t.segments, err = t.legs()
+	return err
+}
+
+// bridge gives the machine a bridge that the file speaks of and does not make.
+func (t *topology) bridge(name string) {
+	if name != "" && t.spec.Bridges[name] == nil && t.found[name] == "" {
+		t.found[name] = fmt.Sprintf("lan%d", len(t.found)+1)
+		t.nics = append(t.nics, t.found[name])
+	}
+}
+
+// uplinks gives the machine what its routers leave by.
+func (t *topology) uplinks() {
+	for _, name := range slices.Sorted(maps.Keys(t.spec.Routers)) {
+		ways := t.spec.Routers[name].Ways()
+		for _, way := range slices.Sorted(maps.Keys(ways)) {
+			t.bridge(ways[way].Bridge)
+			if nic := ways[way].NIC; nic != "" && nic != cmp.Or(t.uplink, "eth0") && !slices.Contains(t.nics, nic) {
+				t.nics = append(t.nics, nic)
+			}
+		}
+	}
 }
 
 // freeNIC returns a name for the uplink that no bridge takes.

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"log/slog"
 	"net/netip"
+	"strconv"
 	"strings"
 
 	"kvmnet/internal/qemuguest"
@@ -49,8 +50,10 @@ func (d *demo) plugVM(ctx context.Context, n *network, s seat) (*party, error) {
 	d.mu.Unlock()
 	d.step("  %s booted in %.1fs", s.name, g.Boot().Seconds())
 	a := vmAsker{g}
-	if err := a.do(ctx, fmt.Sprintf("setsid nc -ll -p %d -e true >/dev/null 2>&1 &", testhost.EchoPort)); err != nil {
-		return nil, err
+	for _, port := range d.ports() {
+		if err := a.do(ctx, fmt.Sprintf("setsid nc -ll -p %d -e true >/dev/null 2>&1 &", port)); err != nil {
+			return nil, err
+		}
 	}
 	if n.silent() { // nobody offers a gateway: by force
 		mac, err := d.world.machine.MAC(n.spec.Bridge.Name)
@@ -86,37 +89,59 @@ func (v vmAsker) do(ctx context.Context, command string) error {
 	return err
 }
 
-// question is the script that asks by ping and by nc at once. An Echo answers a
-// connection with who it sees; a virtual machine accepts it and says nothing.
-const questionScript = `(n=0; while [ $n -lt %[2]d ]; do n=$((n+1)); ping -c 1 -W 1 %[1]s >/dev/null 2>&1 && echo icmp && break; done) &
-said=$(nc -w %[2]d %[1]s %[3]d </dev/null 2>&1) && echo "tcp $said" || echo "not $said"
-wait
-`
+// The scripts that ask by ping and by nc. An Echo answers a connection with who it
+// sees; a virtual machine accepts it and says nothing.
+const (
+	pingScript = "(n=0; while [ $n -lt %[2]d ]; do n=$((n+1)); ping -c 1 -W 1 %[1]s >/dev/null 2>&1 && echo icmp && break; done) &\n"
+	ncScript   = "said=$(nc -w %[2]d %[1]s %[3]d </dev/null 2>&1) && echo \"%[3]d $said\" || echo \"not %[3]d $said\"\n"
+)
 
-func (v vmAsker) ask(ctx context.Context, q question) []answer {
+// ask implements asker. Busybox sends no datagrams that could be answered.
+func (v vmAsker) ask(ctx context.Context, q question) (answers []answer) {
 	seconds := 2 // an emulated processor is slow
 	if q.hope {
 		seconds = 10
 	}
-	icmp := answer{proto: testhost.ICMP, Result: testhost.Result{Reason: testhost.Timeout}}
-	tcp := answer{proto: testhost.TCP, Result: testhost.Result{Reason: testhost.Timeout}}
-	out, _, err := v.Run(ctx, fmt.Sprintf(questionScript, q.to, seconds, testhost.EchoPort))
-	if err != nil {
-		icmp.Reason, icmp.Err = testhost.Failed, err.Error()
-		return []answer{icmp, tcp}
+	var script strings.Builder
+	var kinds []traffic
+	for _, t := range q.kinds() {
+		switch t.proto {
+		case testhost.ICMP:
+			fmt.Fprintf(&script, pingScript, q.to, seconds)
+		case testhost.TCP:
+			fmt.Fprintf(&script, ncScript, q.to, seconds, t.port)
+		default:
+			continue
+		}
+		kinds = append(kinds, t)
 	}
+	out, _, err := v.Run(ctx, script.String()+"wait\n")
+	for _, t := range kinds {
+		a := answer{proto: t.proto, Result: testhost.Result{Reason: testhost.Timeout}}
+		if err != nil {
+			a.Reason, a.Err = testhost.Failed, err.Error()
+		} else {
+			a.heard(out, t, q.to)
+		}
+		answers = append(answers, a)
+	}
+	return answers
+}
+
+// heard reads what the scripts print of one kind.
+func (a *answer) heard(out string, t traffic, by netip.Addr) {
+	port := strconv.Itoa(int(t.port))
 	for line := range strings.Lines(out) {
 		word, said, _ := strings.Cut(strings.TrimSpace(line), " ")
-		switch word {
-		case "icmp":
-			icmp.Result = testhost.Result{OK: true, By: q.to}
-		case "tcp":
-			tcp.Result = testhost.Result{OK: true, By: q.to, Seen: firstAddr(said)}
-		case "not":
-			tcp.Err = said
+		switch {
+		case t.proto == testhost.ICMP && word == "icmp":
+			a.Result = testhost.Result{OK: true, By: by}
+		case t.proto == testhost.TCP && word == port:
+			a.Result = testhost.Result{OK: true, By: by, Seen: firstAddr(said)}
+		case t.proto == testhost.TCP && word == "not" && strings.HasPrefix(said, port+" "):
+			a.Err = strings.TrimPrefix(said, port+" ")
 		}
 	}
-	return []answer{icmp, tcp}
 }
 
 // firstAddr reads the address at the beginning of a line; none is the zero Addr.

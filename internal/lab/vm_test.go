@@ -10,19 +10,27 @@ import (
 	"kvmnet/internal/qemuguest"
 )
 
-func TestDemoWithVirtualMachines(t *testing.T) {
+// needQEMU skips a test where virtual machines cannot be booted.
+func needQEMU(t *testing.T) *qemuguest.Assets {
+	t.Helper()
 	if testing.Short() {
 		t.Skip("boots virtual machines")
 	}
 	nstest.Need(t)
-	if f, err := os.OpenFile("/dev/net/tun", os.O_RDWR, 0); err != nil {
+	f, err := os.OpenFile("/dev/net/tun", os.O_RDWR, 0)
+	if err != nil {
 		t.Skipf("needs /dev/net/tun: %v: type: modprobe tun", err)
-	} else {
-		f.Close()
 	}
-	if _, err := qemuguest.Prepare(t.Context(), nil); err != nil {
+	f.Close()
+	assets, err := qemuguest.Prepare(t.Context(), nil)
+	if err != nil {
 		t.Skipf("needs guest files: %v", err)
 	}
+	return assets
+}
+
+func TestDemoWithVirtualMachines(t *testing.T) {
+	needQEMU(t)
 	const file = "networks: {lab: {mode: nat, subnets: [{address: 192.168.100.1/24, dhcp: {}}, {address: 'fd00:20::1/64'}]}}\n"
 	var out strings.Builder
 	err := Run(t.Context(), Options{Guests: GuestsQEMU, Out: &out, File: &api.File{Name: "vm.yaml", Text: file}})

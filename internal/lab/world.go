@@ -20,6 +20,7 @@ type world struct {
 
 	mu     sync.Mutex
 	hosts  []*testhost.Host // all of them
+	legs   []leg            // of the outside and the neighbour, in the segments of routers
 	echoes map[*testhost.Host]*testhost.Echo
 }
 
@@ -35,19 +36,36 @@ func (w *world) build(ctx context.Context, t *topology) error {
 			return err
 		}
 	}
-	err := errors.Join(w.lan.Bridge("lan0"), w.lan.Bridge("lan1"))
+	err := errors.Join(w.lan.Bridge(lan0), w.lan.Bridge(lan1))
 	if err == nil {
 		err = w.cable(t)
 	}
 	if err == nil {
 		err = w.outside.Forward(true) // it is the LANs' router
 	}
-	for _, h := range []*testhost.Host{w.outside, w.neighbour, w.machine} {
-		if err == nil {
-			err = w.serve(ctx, h)
-		}
+	if err == nil {
+		err = w.straight()
 	}
 	return err
+}
+
+// lan0 is the LAN of the machine's uplink, lan1 the one its bridges are on.
+const lan0, lan1 = "lan0", "lan1"
+
+// straight keeps the outside from telling routers on one LAN of each other: each is
+// to send what is not of its own segment to the gateway it was given.
+func (w *world) straight() error {
+	var errs []error
+	for _, nic := range []string{"all", "eth0", "eth1"} {
+		errs = append(errs, w.outside.Sysctl("net/ipv4/conf/"+nic+"/send_redirects", "0"))
+	}
+	return errors.Join(errs...)
+}
+
+// answer makes everybody but the guests answer: the machine at the usual port, the
+// others at all that somebody is asked at.
+func (w *world) answer(ctx context.Context, ports []uint16) error {
+	return errors.Join(w.serve(ctx, w.machine), w.serve(ctx, w.outside, ports...), w.serve(ctx, w.neighbour, ports...))
 }
 
 // cable plugs everybody into the LANs.
@@ -59,11 +77,11 @@ func (w *world) cable(t *topology) error {
 		addresses duo
 		gateways  []netip.Addr
 	}{
-		{w.outside, "eth0", "lan0", outsideAddr, nil},
-		{w.outside, "eth1", "lan1", lanGateway, nil},
-		{w.neighbour, "eth0", "lan0", neighbourAddr, gateways},
-		{w.neighbour, "eth1", "lan1", lanNeighbour, nil},
-		{w.machine, w.uplink, "lan0", machineAddr, gateways},
+		{w.outside, "eth0", lan0, outsideAddr, nil},
+		{w.outside, "eth1", lan1, lanGateway, nil},
+		{w.neighbour, "eth0", lan0, neighbourAddr, gateways},
+		{w.neighbour, "eth1", lan1, lanNeighbour, nil},
+		{w.machine, w.uplink, lan0, machineAddr, gateways},
 	} {
 		if err := w.plug(c.host, c.nic, c.lan, c.addresses.list()...); err != nil {
 			return err
@@ -73,7 +91,7 @@ func (w *world) cable(t *topology) error {
 		}
 	}
 	for _, nic := range t.nics {
-		if err := w.plug(w.machine, nic, "lan1"); err != nil {
+		if err := w.plug(w.machine, nic, lan1); err != nil {
 			return err
 		}
 	}
@@ -82,7 +100,7 @@ func (w *world) cable(t *topology) error {
 			return err
 		}
 	}
-	return w.outside.AddAddress("lo", farAddr.list()...)
+	return errors.Join(w.outside.AddAddress("lo", farAddr.list()...), w.plugLegs(t.segments))
 }
 
 func (w *world) plug(h *testhost.Host, nic, bridge string, addresses ...netip.Prefix) error {
@@ -137,8 +155,8 @@ func (w *world) host(name string) (h *testhost.Host, err error) {
 }
 
 // serve makes a host answer probes and remember what reached it.
-func (w *world) serve(ctx context.Context, h *testhost.Host) error {
-	e, err := h.Serve(ctx)
+func (w *world) serve(ctx context.Context, h *testhost.Host, ports ...uint16) error {
+	e, err := h.Serve(ctx, ports...)
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	w.echoes[h] = e

@@ -15,10 +15,11 @@ import (
 type rule int
 
 const (
-	never  rule = iota // it does not get there
-	asSelf             // it gets there with the guest's address
-	asHost             // it gets there with an address of the host
-	free               // the host's firewall decides; whatever gets there is as the guest sent it
+	never    rule = iota // it does not get there
+	asSelf               // it gets there with the guest's address
+	asHost               // it gets there with an address of the host, or the router
+	asChosen             // it gets there with an address that was chosen for it
+	free                 // the host's firewall decides; whatever gets there is as the guest sent it
 )
 
 // toOutside is the rule of a mode for packets to the outside.
@@ -37,37 +38,15 @@ func toOutside(n *spec.Network, v6 bool) rule {
 	return never
 }
 
-// toNetwork is the rule between two networks: routed guests reach each other, and
-// where a network is open the host's firewall decides, unless the other one is
-// closed.
-func toNetwork(from, to spec.Mode) rule {
-	outgoing := from == spec.Route || from == spec.Open
-	incoming := to == spec.Route || to == spec.Open
-	switch {
-	case !outgoing || !incoming:
-		return never
-	case from == spec.Route && to == spec.Route:
-		return asSelf
-	}
-	return free
-}
-
-// toGateway is the rule for the host's address on another network, which is part
-// of that network.
-func toGateway(from spec.Mode) rule {
-	if from == spec.Open {
-		return free
-	}
-	return never
-}
-
 // claim is a rule about a certain packet.
 type claim struct {
 	rule
-	self netip.Addr   // of the guest
-	host []netip.Addr // of the host, where packets leave
-	link string       // the only interface to leave by; "" is any
-	verb verb
+	self   netip.Addr     // of the guest
+	host   []netip.Addr   // of the host, where packets leave
+	chosen spec.AddrRange // for it
+	ports  spec.PortRange // to leave from; zero = any
+	link   string         // the only interface to leave by; "" is any
+	verb   verb
 }
 
 // verb is how to say that a packet gets there.
@@ -88,10 +67,24 @@ func (c claim) expected() string {
 		return fmt.Sprintf("%s as %s%s", c.verb.does, c.self, by)
 	case asHost:
 		return fmt.Sprintf("%s as %s%s", c.verb.does, list(c.host), by)
+	case asChosen:
+		return fmt.Sprintf("%s as %s%s", c.verb.does, c.source(), by)
 	case free:
 		return fmt.Sprintf("%s as %s, if the host's firewall lets it", c.verb.does, c.self)
 	}
 	return c.verb.not
+}
+
+// source prints the chosen source.
+func (c claim) source() string {
+	text := c.chosen.From.String()
+	if c.chosen.To != c.chosen.From {
+		text = c.chosen.String()
+	}
+	if !c.ports.IsZero() {
+		text += " from port " + c.ports.String()
+	}
+	return text
 }
 
 func list(addrs []netip.Addr) string {
@@ -111,6 +104,9 @@ func (c claim) judge(got testhost.Packet, why string) (saw string, ok bool) {
 	saw = c.verb.nothing
 	if seen(got) {
 		saw = fmt.Sprintf("%s as %s", c.verb.did, got.Src)
+		if c.rule == asChosen && !c.fromPort(got) {
+			saw += fmt.Sprintf(" from port %d", got.SrcPort)
+		}
 		if c.link != "" && got.Interface != c.link {
 			saw += " by " + got.Interface
 		}
@@ -127,10 +123,18 @@ func (c claim) holds(got testhost.Packet) bool {
 		return c.rule == never || c.rule == free
 	case c.link != "" && got.Interface != c.link:
 		return false
+	case c.rule == asChosen:
+		return c.chosen.Contains(got.Src) && c.fromPort(got)
 	case c.rule == asHost:
 		return slices.Contains(c.host, got.Src)
 	}
 	return c.rule != never && got.Src == c.self
+}
+
+// fromPort reports whether a packet has one of the ports chosen for it, if it has
+// any.
+func (c claim) fromPort(got testhost.Packet) bool {
+	return c.ports.IsZero() || got.SrcPort == 0 || c.ports.From <= got.SrcPort && got.SrcPort <= c.ports.To
 }
 
 // patience is how long to wait for the packet: what must not come has less time.

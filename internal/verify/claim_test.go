@@ -28,7 +28,7 @@ func TestRulesBetweenNetworksAreTheContract(t *testing.T) {
 	for _, row := range rows[1:] {
 		f := strings.Fields(row)
 		for i, want := range f[1:] {
-			if got := word[toNetwork(spec.Mode(f[0]), spec.Mode(columns[i]))]; got != want {
+			if got := word[toNetwork(&spec.Network{Mode: spec.Mode(f[0])}, gate{}, &spec.Network{Mode: spec.Mode(columns[i])}, gate{})]; got != want {
 				t.Errorf("%s to %s: %s, want %s", f[0], columns[i], got, want)
 			}
 		}

@@ -13,12 +13,12 @@ import (
 	"kvmnet/internal/testhost"
 )
 
-// exit listens at all doors of the host and reports marked packets that leave it
-// by an interface that is not a network's own. A filter in the kernel keeps all
+// exit listens at all doors of a place and reports marked packets that leave it,
+// those by an interface that is a network's own apart. A filter in the kernel keeps all
 // other traffic away from us. It sees packets as they leave: after routing,
 // filters and NAT.
 type exit struct {
-	host   *host
+	place  *place
 	ledger *ledger
 	file   *os.File
 	raw    syscall.RawConn
@@ -29,20 +29,20 @@ type exit struct {
 	buf    []byte
 }
 
-func listen(h *host, l *ledger) (*exit, error) {
-	e := &exit{host: h, ledger: l, done: make(chan struct{}), buf: make([]byte, 1<<16)}
+func listen(p *place, l *ledger) (*exit, error) {
+	e := &exit{place: p, ledger: l, done: make(chan struct{}), buf: make([]byte, 1<<16)}
 	var fd int
-	err := h.ns.Do(func() (err error) {
+	err := p.ns.Do(func() (err error) {
 		fd, err = openExit(l.run)
 		return err
 	})
 	if err != nil {
-		return nil, fmt.Errorf("listen for what leaves the host: %w", err)
+		return nil, fmt.Errorf("listen for what leaves: %w", err)
 	}
 	e.file = os.NewFile(uintptr(fd), "exit")
 	if e.raw, err = e.file.SyscallConn(); err != nil {
 		e.file.Close()
-		return nil, fmt.Errorf("listen for what leaves the host: %w", err)
+		return nil, fmt.Errorf("listen for what leaves: %w", err)
 	}
 	go e.run()
 	return e, nil
@@ -73,21 +73,29 @@ func openExit(run [4]byte) (fd int, err error) {
 	return fd, nil
 }
 
-// marked is the filter: echo requests, echo replies and datagrams whose data
-// begins with the mark of the run. A packet quoted in an ICMP error has it
+// marked is the filter: echo requests, echo replies, datagrams and segments whose
+// data begins with the mark of the run. A packet quoted in an ICMP error has it
 // further behind, so errors are not taken for probes. A load beyond the packet's
 // end refuses it.
 func marked(run uint32) (unix.SockFprog, error) {
-	const icmpHeader = 8 // of UDP too
+	const short, long, ipv6 = 8, 20, 40 // headers of ICMP and UDP, of TCP without options, of IPv6
 	raw, err := bpf.Assemble([]bpf.Instruction{
 		bpf.LoadAbsolute{Off: 0, Size: 1},
 		bpf.ALUOpConstant{Op: bpf.ALUOpShiftRight, Val: 4},
-		bpf.JumpIf{Cond: bpf.JumpEqual, Val: 4, SkipFalse: 3},
-		bpf.LoadMemShift{Off: 0},                   // X = length of the IPv4 header
-		bpf.LoadIndirect{Off: icmpHeader, Size: 4}, // what follows both headers
-		bpf.Jump{Skip: 2},                          // to the comparison
-		bpf.JumpIf{Cond: bpf.JumpEqual, Val: 6, SkipFalse: 3},
-		bpf.LoadAbsolute{Off: 40 + icmpHeader, Size: 4},
+		bpf.JumpIf{Cond: bpf.JumpEqual, Val: 6, SkipTrue: 8},     // to IPv6
+		bpf.JumpIf{Cond: bpf.JumpNotEqual, Val: 4, SkipTrue: 14}, // to the refusal
+		bpf.LoadMemShift{Off: 0},                                 // X = length of the IPv4 header
+		bpf.LoadAbsolute{Off: 9, Size: 1},                        // protocol
+		bpf.JumpIf{Cond: bpf.JumpEqual, Val: unix.IPPROTO_TCP, SkipTrue: 2},
+		bpf.LoadIndirect{Off: short, Size: 4}, // what follows both headers
+		bpf.Jump{Skip: 7},                     // to the comparison
+		bpf.LoadIndirect{Off: long, Size: 4},
+		bpf.Jump{Skip: 5},                 // to the comparison
+		bpf.LoadAbsolute{Off: 6, Size: 1}, // IPv6: next header
+		bpf.JumpIf{Cond: bpf.JumpEqual, Val: unix.IPPROTO_TCP, SkipTrue: 2},
+		bpf.LoadAbsolute{Off: ipv6 + short, Size: 4},
+		bpf.Jump{Skip: 1}, // to the comparison
+		bpf.LoadAbsolute{Off: ipv6 + long, Size: 4},
 		bpf.JumpIf{Cond: bpf.JumpEqual, Val: run, SkipFalse: 1},
 		bpf.RetConstant{Val: 1 << 16},
 		bpf.RetConstant{Val: 0},
@@ -135,13 +143,10 @@ func (e *exit) drain(fd int) {
 		if !ok || ll.Pkttype != unix.PACKET_OUTGOING || n == 0 {
 			continue
 		}
-		name, inner := e.host.door(ll.Ifindex)
-		if inner {
-			continue
-		}
+		name, inner := e.place.door(ll.Ifindex)
 		p := parseIP(e.buf[:n])
 		p.Interface, p.Outgoing = name, true
-		e.ledger.note(nil, p)
+		e.ledger.add(p, sighting{by: e.place, inner: inner})
 	}
 }
 

@@ -57,7 +57,7 @@ type lab struct {
 func newLab(t testing.TB, running map[string]*spec.Network) *lab {
 	t.Helper()
 	l := &lab{Lab: nstest.NewLab(t), t: t, running: running}
-	system, err := reconcile.Open(l.Machine.NS())
+	system, err := reconcile.Open(l.Machine.NS(), t.TempDir())
 	try(t, err)
 	defer system.Close()
 	program, err := nft.Fingerprint(t.Context())

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"crypto/rand"
 	"encoding/binary"
+	"fmt"
 	"net/netip"
 	"sync"
 
@@ -29,9 +30,12 @@ func newLedger() *ledger {
 	return l
 }
 
-// sighting is a marked packet and the guest it came to; nil is the host's door.
+// sighting is a marked packet, and the guest it came to or the place that sent
+// it.
 type sighting struct {
-	at     *guest
+	at     *guest // nil: it left by an interface of a place
+	by     *place
+	inner  bool // by the interface of a network
 	packet testhost.Packet
 }
 
@@ -63,8 +67,11 @@ func (l *ledger) end(t *trace) {
 	delete(l.open, t.mark)
 }
 
-// note reports a packet. Those without a mark are somebody else's.
-func (l *ledger) note(at *guest, p testhost.Packet) {
+// note reports a packet that came to a guest.
+func (l *ledger) note(at *guest, p testhost.Packet) { l.add(p, sighting{at: at}) }
+
+// add reports a packet. Those without a mark are somebody else's.
+func (l *ledger) add(p testhost.Packet, s sighting) {
 	i := bytes.Index(p.Payload, l.run[:])
 	if i < 0 || len(p.Payload) < i+len(mark{}) {
 		return
@@ -75,8 +82,9 @@ func (l *ledger) note(at *guest, p testhost.Packet) {
 	if t == nil {
 		return
 	}
+	s.packet = p
 	t.mu.Lock()
-	t.seen = append(t.seen, sighting{at, p})
+	t.seen = append(t.seen, s)
 	t.mu.Unlock()
 	select {
 	case t.changed <- struct{}{}:
@@ -88,14 +96,16 @@ func (l *ledger) note(at *guest, p testhost.Packet) {
 // sees something familiar, and nobody serves it.
 const probePort = 33434
 
-// packet is what a trial sends: an echo request or a datagram whose data is the
-// mark, with an identifier or source port of its own, so that NAT and conntrack
-// keep trials apart.
-func (t *trace) packet(proto testhost.Proto, src, dst netip.Addr) testhost.Packet {
-	p := testhost.Packet{Proto: proto, Src: src, Dst: dst}
+// packet is what a trial sends: an echo request, or a datagram or the first
+// segment of a connection to a port, whose data is the mark. Each has an
+// identifier or source port of its own, so that NAT and conntrack keep trials
+// apart.
+func (t *trace) packet(k knock, src, dst netip.Addr) testhost.Packet {
+	p := testhost.Packet{Proto: k.proto, Src: src, Dst: dst}
 	number := binary.BigEndian.Uint64(t.mark[4:])
-	if proto == testhost.UDP {
-		p.SrcPort, p.DstPort, p.Payload = uint16(32768+number%28000), probePort, t.mark[:]
+	if k.proto != testhost.ICMP {
+		p.SrcPort, p.DstPort, p.Payload = uint16(32768+number%28000), k.dport(), t.mark[:]
+		p.Flags, p.Seq = testhost.SYN, uint32(number)
 		return p
 	}
 	p.Type = 8
@@ -105,4 +115,25 @@ func (t *trace) packet(proto testhost.Proto, src, dst netip.Addr) testhost.Packe
 	id := uint16(number)
 	p.Payload = append([]byte{byte(id >> 8), byte(id), 0, 1}, t.mark[:]...) // identifier, sequence number
 	return p
+}
+
+// knock is what is asked for: an echo, or a port.
+type knock struct {
+	proto testhost.Proto
+	port  uint16 // 0 = one that nobody serves
+}
+
+func (k knock) dport() uint16 {
+	if k.port == 0 {
+		return probePort
+	}
+	return k.port
+}
+
+// String prints it as "icmp", "udp" or "tcp 443".
+func (k knock) String() string {
+	if k.port == 0 {
+		return string(k.proto)
+	}
+	return fmt.Sprintf("%s %d", k.proto, k.port)
 }

@@ -13,22 +13,22 @@ func TestLedgerKeepsTrialsApart(t *testing.T) {
 	a, b, gone := l.begin(), l.begin(), l.begin()
 	l.end(gone)
 	from, to := netip.MustParseAddr("10.1.0.9"), netip.MustParseAddr("192.0.2.1")
-	sender, target := &guest{}, &guest{}
-	ask := func(tr *trace) testhost.Packet { return parse(t, tr.packet(testhost.ICMP, from, to)) }
+	sender, target, home := &guest{}, &guest{}, &place{}
+	ask := func(tr *trace) testhost.Packet { return parse(t, tr.packet(knock{proto: testhost.ICMP}, from, to)) }
 
 	l.note(target, ask(a))
-	l.note(nil, ask(a))
+	l.add(ask(a), sighting{by: home})
 	l.note(nil, ask(other.begin()))
 	l.note(target, ask(gone))
 	l.note(target, testhost.Packet{Src: from, Payload: append([]byte("short"), l.run[:]...)})
 
-	if s := a.sight(sender); !seen(s.left) || !seen(s.arrived[target]) || seen(s.answer) || seen(s.replied) {
+	if s := a.sight(sender, home); !seen(s.left) || !seen(s.arrived[target]) || seen(s.answer) || seen(s.replied) {
 		t.Errorf("of the first trial: %+v", s)
 	}
-	if s := b.sight(sender); seen(s.left) || len(s.arrived) != 0 {
+	if s := b.sight(sender, home); seen(s.left) || len(s.arrived) != 0 {
 		t.Errorf("of the second trial, which nobody saw: %+v", s)
 	}
-	if s := gone.sight(sender); len(s.arrived) != 0 {
+	if s := gone.sight(sender, home); len(s.arrived) != 0 {
 		t.Errorf("of a trial that has ended: %+v", s)
 	}
 	if len(a.changed) != 1 || len(b.changed) != 0 {
@@ -57,24 +57,24 @@ func TestSightTellsRepliesFromRequests(t *testing.T) {
 		{testhost.UDP, "10.1.0.9", "192.0.2.1", 0, 3},
 		{testhost.UDP, "fd00:1::9", "2001:db8::1", 129, 1},
 	} {
-		l, sender := newLedger(), &guest{}
+		l, sender, home := newLedger(), &guest{}, &place{}
 		src, dst := netip.MustParseAddr(c.src), netip.MustParseAddr(c.dst)
 		tr := l.begin()
-		request := tr.packet(c.proto, src, dst)
+		request := tr.packet(knock{proto: c.proto}, src, dst)
 		reply := request
 		reply.Src, reply.Dst, reply.Type = dst, src, c.replyKind
 		l.note(sender, parse(t, reply))
-		if s := tr.sight(sender); words(s, dst) != "answered" || seen(s.left) {
+		if s := tr.sight(sender, home); words(s, dst) != "answered" || seen(s.left) {
 			t.Errorf("%s %s: a reply is taken for %+v", c.proto, c.src, s)
 		}
 
 		tr = l.begin()
-		request = tr.packet(c.proto, src, dst)
+		request = tr.packet(knock{proto: c.proto}, src, dst)
 		frame, err := request.Frame()
 		try(t, err)
 		quoting := testhost.Packet{Proto: testhost.ICMP, Type: c.errorKind, Src: dst, Dst: src, Payload: append(make([]byte, 4), frame[14:]...)}
 		l.note(sender, parse(t, quoting))
-		if s := tr.sight(sender); !seen(s.answer) || !isError(s.answer) {
+		if s := tr.sight(sender, home); !seen(s.answer) || !isError(s.answer) {
 			t.Errorf("%s %s: an error is taken for %+v", c.proto, c.src, s)
 		}
 	}
@@ -84,10 +84,11 @@ func TestHostsOwnRepliesByADoorAreNotWhatLeft(t *testing.T) {
 	t.Parallel()
 	l := newLedger()
 	tr := l.begin()
-	p := tr.packet(testhost.ICMP, netip.MustParseAddr("192.0.2.2"), netip.MustParseAddr("198.18.0.9"))
+	p := tr.packet(knock{proto: testhost.ICMP}, netip.MustParseAddr("192.0.2.2"), netip.MustParseAddr("198.18.0.9"))
 	p.Type = 0
-	l.note(nil, parse(t, p))
-	if s := tr.sight(&guest{}); seen(s.left) || !seen(s.replied) {
+	home := &place{}
+	l.add(parse(t, p), sighting{by: home})
+	if s := tr.sight(&guest{}, home); seen(s.left) || !seen(s.replied) {
 		t.Errorf("an echo reply is taken for %+v", s)
 	}
 }

@@ -8,19 +8,26 @@ import (
 	"golang.org/x/net/dns/dnsmessage"
 
 	"kvmnet/internal/spec"
+	"kvmnet/internal/testhost"
 	"kvmnet/internal/verify/client"
 )
 
 func dnsOn(n *spec.Network) bool { return n.DNS == nil || spec.Truth(n.DNS.Enabled) }
 
+const dnsPort = 53
+
 // names asks the gateway for a name that it must know by itself.
-func names(s *site, l *leg) (list []promise) {
+func (r *run) names(s *site, l *leg) (list []promise) {
 	if !l.gateway.IsValid() || !l.a.IsValid() {
 		return nil
 	}
 	what, q := ownName(s.net, l.gateway)
 	for _, network := range []string{"udp", "tcp"} {
 		text := fmt.Sprintf("guest → %s by DNS %s (%s)", what, l.gateway, network)
+		if v, policy := r.rules.decide(toItself(s, l, s.name, l.gateway, knock{testhost.Proto(network), dnsPort})); v == refused {
+			list = append(list, unproved(text, "an answer of its own", "policy "+policy+" refuses it"))
+			continue
+		}
 		list = append(list, promise{text, "an answer of its own", func(ctx context.Context) (string, bool) {
 			a, err := q.Ask(ctx, s.a.host.NS(), network, l.a, l.gateway, patience)
 			if err != nil {
@@ -55,10 +62,13 @@ func owns(a *client.Answer) (string, bool) {
 // hears asks another network's gateway for names. It is that network's guests'
 // only, also where the host's firewall lets everything through: the server listens
 // on their bridge.
-func hears(s, o *site) (list []promise) {
+func (r *run) hears(s, o *site) (list []promise) {
 	for _, l := range s.legs {
-		to := o.leg(l.v6())
-		if s.leg(l.v6()) != l || !l.a.IsValid() || to == nil || !to.gateway.IsValid() || o.broken != "" || !dnsOn(o.net) {
+		to := o.facing(l)
+		if !s.first(l) || !l.a.IsValid() || to == nil || !to.gateway.IsValid() || to.router != l.router || s.owns(to.gateway) || o.broken != "" || !dnsOn(o.net) {
+			continue
+		}
+		if v, _ := r.rules.decide(toItself(s, l, o.name, to.gateway, knock{testhost.UDP, dnsPort})); v == allowed {
 			continue
 		}
 		_, q := ownName(o.net, to.gateway)

@@ -10,7 +10,6 @@ import (
 	"github.com/vishvananda/netlink"
 	"golang.org/x/sys/unix"
 
-	"kvmnet/internal/spec"
 	"kvmnet/internal/testhost"
 )
 
@@ -19,14 +18,15 @@ type outside struct {
 	why  string // why there is none; "" when there is
 	addr netip.Addr
 	link string       // by which the host sends there
-	self []netip.Addr // the host's addresses on that link
+	self []netip.Addr // the place's addresses on that link
+	from string       // the place, in words
 
 	control chan struct{}   // closed when answer is there
 	answer  testhost.Result // of the host's own ping
 }
 
 type outsideKey struct {
-	uplink string // the network is pinned to; "" = none
+	uplink string // the only one to leave by; "" = any
 	v6     bool
 }
 
@@ -38,58 +38,73 @@ var documentation = map[bool]netip.Addr{
 	true:  netip.MustParseAddr("2001:db8:ffff::fe"),
 }
 
-// beyond returns the outside of a network for a family.
-func (h *host) beyond(n *spec.Network, v6 bool) *outside {
-	h.mu.Lock()
-	defer h.mu.Unlock()
-	key := outsideKey{n.Uplink, v6}
-	if h.outside[key] == nil {
-		h.outside[key] = h.find(key)
+// beyond returns the outside for a family, by an uplink or by any.
+func (p *place) beyond(uplink string, v6 bool) *outside {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	key := outsideKey{uplink, v6}
+	if p.outside[key] == nil {
+		p.outside[key] = p.find(key)
 	}
-	return h.outside[key]
+	return p.outside[key]
 }
 
-func (h *host) find(key outsideKey) *outside {
-	w := &outside{control: make(chan struct{})}
-	uplinks, word := h.o.Uplinks4, "IPv4"
-	if key.v6 {
-		uplinks, word = h.o.Uplinks6, "IPv6"
+func (p *place) find(key outsideKey) *outside {
+	w := &outside{control: make(chan struct{}), from: p.who()}
+	w.addr, w.why = p.pick(key)
+	if w.why != "" {
+		return w
 	}
-	if key.uplink != "" {
-		uplinks = []string{key.uplink}
-	}
-	if h.given.IsValid() && h.given.Is6() == key.v6 {
-		w.addr = h.given
-	} else {
-		w.addr = h.gateway(uplinks, key.v6)
-	}
+	link, local, err := p.route(w.addr)
 	switch {
-	case w.addr.IsValid():
-	case key.uplink != "":
-		w.why = fmt.Sprintf("no %s default route by %s", word, key.uplink)
-	default:
-		w.why = fmt.Sprintf("no uplink (%s default route)", word)
+	case err != nil:
+		w.why = fmt.Sprintf("%s has no route to %s: %v", p.who(), w.addr, err)
+	case local || p.inner[link]:
+		w.why = fmt.Sprintf("%s is not outside of %s", w.addr, p.who())
 	}
 	if w.why != "" {
 		return w
 	}
-	var err error
-	if w.link, _, err = h.route(w.addr); err != nil {
-		w.why = fmt.Sprintf("the host has no route to %s: %v", w.addr, err)
-		return w
+	if w.link = link; p.name != "" && key.uplink != "" { // by a table of its own
+		w.link = key.uplink
 	}
-	w.self = h.addresses(w.link, key.v6)
-	h.ask(w)
+	w.self = p.addresses(w.link, key.v6)
+	p.ask(w)
 	return w
 }
 
-// ask pings the outside from the host itself: the kernel learns the gateway's
+// pick chooses an address: the given one, else the uplinks' gateway.
+func (p *place) pick(key outsideKey) (a netip.Addr, why string) {
+	if p.given.IsValid() && p.given.Is6() == key.v6 {
+		return p.given, ""
+	}
+	uplinks, word := p.uplinks4, "IPv4"
+	if key.v6 {
+		uplinks, word = p.uplinks6, "IPv6"
+	}
+	if key.uplink != "" {
+		uplinks = []string{key.uplink}
+	}
+	a = p.gateway(uplinks, key.v6)
+	switch {
+	case a.IsValid():
+	case key.uplink != "":
+		why = fmt.Sprintf("no %s default route by %s", word, key.uplink)
+	case p.name != "":
+		why = fmt.Sprintf("%s has no %s default route", p.who(), word)
+	default:
+		why = fmt.Sprintf("no uplink (%s default route)", word)
+	}
+	return a, why
+}
+
+// ask pings the outside from the place itself: the kernel learns the gateway's
 // Ethernet address, which the guests' packets need, and a dead uplink is told
 // from a broken promise. The kernel gives an address up after three seconds.
-func (h *host) ask(w *outside) {
-	h.asking.Go(func() {
+func (p *place) ask(w *outside) {
+	p.asking.Go(func() {
 		defer close(w.control)
-		w.answer = testhost.Ask(h.ctx, h.ns, testhost.Probe{Proto: testhost.ICMP, To: w.addr, Timeout: 4 * time.Second})
+		w.answer = testhost.Ask(p.ctx, p.ns, testhost.Probe{Proto: testhost.ICMP, To: w.addr, Timeout: 4 * time.Second})
 	})
 }
 
@@ -102,7 +117,7 @@ func (w *outside) dead(ctx context.Context) string {
 	}
 	switch w.answer.Reason {
 	case testhost.HostUnreachable, testhost.NetworkUnreachable:
-		return fmt.Sprintf("the host itself does not reach %s: %s", w.addr, w.answer.Reason)
+		return fmt.Sprintf("%s itself does not reach %s: %s", w.from, w.addr, w.answer.Reason)
 	}
 	return ""
 }
@@ -110,8 +125,8 @@ func (w *outside) dead(ctx context.Context) string {
 // gateway returns the gateway of the best default route by one of the uplinks; a
 // documentation address if it has no address that can be sent to from elsewhere;
 // the zero address without such a route.
-func (h *host) gateway(uplinks []string, v6 bool) netip.Addr {
-	hops := h.defaults(uplinks, v6)
+func (p *place) gateway(uplinks []string, v6 bool) netip.Addr {
+	hops := p.defaults(uplinks, v6)
 	if len(hops) == 0 {
 		return netip.Addr{}
 	}
@@ -131,16 +146,20 @@ type hop struct {
 }
 
 // defaults lists the next hops of default routes by some links, best first.
-func (h *host) defaults(links []string, v6 bool) []hop {
+func (p *place) defaults(links []string, v6 bool) []hop {
 	family := netlink.FAMILY_V4
 	if v6 {
 		family = netlink.FAMILY_V6
 	}
-	routes, _ := h.nl.RouteListFiltered(family, &netlink.Route{Table: unix.RT_TABLE_MAIN}, netlink.RT_FILTER_TABLE|netlink.RT_FILTER_DST)
+	table := unix.RT_TABLE_MAIN
+	if p.name != "" { // a router with several uplinks has a table for each
+		table = unix.RT_TABLE_UNSPEC
+	}
+	routes, _ := p.nl.RouteListFiltered(family, &netlink.Route{Table: table}, netlink.RT_FILTER_TABLE|netlink.RT_FILTER_DST)
 	var hops []hop
 	add := func(index, metric int, gw []byte) {
 		via, _ := netip.AddrFromSlice(gw)
-		if l, err := h.nl.LinkByIndex(index); err == nil && slices.Contains(links, l.Attrs().Name) {
+		if l, err := p.nl.LinkByIndex(index); err == nil && slices.Contains(links, l.Attrs().Name) {
 			hops = append(hops, hop{via.Unmap(), l.Attrs().Name, metric})
 		}
 	}

@@ -47,14 +47,27 @@ func (r *run) promises(s *site, others []*site) []promise {
 		each(r.lanGateway)
 		return list
 	}
+	list = append(list, lost(s)...)
 	each(r.ownGateway)
 	each(r.hostAddress)
 	each(r.outside)
+	each(r.past)
 	each(func(s *site, l *leg) []promise { return r.spoofs(s, l, others) })
 	for _, o := range others {
 		each(func(s *site, l *leg) []promise { return r.network(s, l, o) })
 	}
+	list = append(list, r.forwards(s, others)...)
 	return append(list, r.services(s, others)...)
+}
+
+// lost tells of routers that are not there to look into.
+func lost(s *site) (list []promise) {
+	for _, l := range s.legs {
+		if l.lost != "" && s.first(l) {
+			list = append(list, promise{"guest → router " + l.router + " of " + l.prefix.String(), "is there", func(context.Context) (string, bool) { return l.lost, false }})
+		}
+	}
+	return list
 }
 
 // amongGuests are the promises of the segment itself.
@@ -69,12 +82,17 @@ func (r *run) amongGuests(s *site, l *leg) (list []promise) {
 	return list
 }
 
-// ownGateway is the address the host holds on the network, for DHCP and DNS.
+// ownGateway is the address the host or router holds on the network, for DHCP and
+// DNS.
 func (r *run) ownGateway(s *site, l *leg) []promise {
 	if !l.gateway.IsValid() {
 		return nil
 	}
-	return []promise{r.asks(s, l, fmt.Sprintf("guest → gateway %s (ping)", l.gateway), testhost.Probe{Proto: testhost.ICMP, To: l.gateway})}
+	text := fmt.Sprintf("guest → gateway %s (ping)", l.gateway)
+	if v, _ := r.rules.decide(toItself(s, l, s.name, l.gateway, knock{proto: testhost.ICMP})); v == refused {
+		return []promise{r.silent(s, l, text, l.gateway, never, l.hop)}
+	}
+	return []promise{r.asks(s, l, text, testhost.Probe{Proto: testhost.ICMP, To: l.gateway})}
 }
 
 // asks is a question from the guest's own IP stack that must be answered.
@@ -95,8 +113,8 @@ func (r *run) asks(s *site, l *leg, text string, p testhost.Probe) promise {
 // hostAddress is what an isolated network hides: that the host has other
 // addresses. Linux answers ARP for all of them on every link, unless told not to.
 func (r *run) hostAddress(s *site, l *leg) []promise {
-	hidden := slices.DeleteFunc(slices.Clone(r.host.beyond(s.net, l.v6()).self), func(a netip.Addr) bool { return a == l.gateway })
-	if s.net.Mode != spec.Isolated || len(hidden) == 0 {
+	hidden := slices.DeleteFunc(slices.Clone(r.host.beyond(s.net.Uplink, l.v6()).self), func(a netip.Addr) bool { return a == l.gateway })
+	if s.net.Mode != spec.Isolated || len(hidden) == 0 || s.leg(l.v6()) != l {
 		return nil
 	}
 	to := hidden[0]
@@ -104,7 +122,7 @@ func (r *run) hostAddress(s *site, l *leg) []promise {
 		found, err := s.a.whoHas(ctx, []netip.Addr{to}, quiet)
 		return silence(found[to], err)
 	}}
-	return []promise{ask, r.silent(s, l, fmt.Sprintf("guest → host %s (icmp)", to), to, never)}
+	return []promise{ask, r.silent(s, l, fmt.Sprintf("guest → host %s (icmp)", to), to, never, s.mac)}
 }
 
 // discovery is how hosts of a family find each other's MAC.
@@ -125,14 +143,18 @@ func silence(mac spec.MAC, err error) (string, bool) {
 	return "answered from " + mac.String(), false
 }
 
-// silent is an address of the host that a guest may reach or not.
-func (r *run) silent(s *site, l *leg, text string, to netip.Addr, allowed rule) promise {
+// silent is an address of the host or router that a guest may reach or not.
+func (r *run) silent(s *site, l *leg, text string, to netip.Addr, allowed rule, hop spec.MAC) promise {
 	expected := "no answer"
 	if allowed == free {
 		expected = "answered, if the host's firewall lets it"
 	}
+	home := l.home
+	if home == nil || hop == s.mac {
+		home = r.host
+	}
 	return promise{text, expected, func(ctx context.Context) (string, bool) {
-		got, err := r.try(ctx, trial{from: s.a, hop: l.hop, proto: testhost.ICMP, src: l.a, dst: to, wait: quiet},
+		got, err := r.try(ctx, trial{from: s.a, home: home, hop: hop, knock: knock{proto: testhost.ICMP}, src: l.a, dst: to, wait: quiet},
 			func(got sight) bool { return seen(got.replied) })
 		switch {
 		case err != nil:

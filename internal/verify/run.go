@@ -13,18 +13,22 @@ import (
 
 // run is what one Run holds.
 type run struct {
-	o      Options
-	host   *host
-	ledger *ledger
-	exit   *exit
-	others map[string][]string // by network to prove: the networks it is tried against
-	slots  map[string]*slot
+	o       Options
+	nets    map[string]*spec.Network // with the subnets that routers serve there
+	gates   map[string][]gate        // of the subnets
+	host    *place
+	routers map[string]*lodging
+	rules   rulebook
+	ledger  *ledger
+	others  map[string][]string // by network to prove: the networks it is tried against
+	slots   map[string]*slot
 
 	opening chan struct{}  // bounds how many sites are opened at once
 	closing sync.WaitGroup // counts sites that are being closed
 
-	mu   sync.Mutex
-	errs []error
+	mu     sync.Mutex
+	places []*place // that are open, the host first
+	errs   []error
 }
 
 // slot holds a site while somebody needs it.
@@ -35,9 +39,14 @@ type slot struct {
 }
 
 func begin(ctx context.Context, o Options, names []string) (*run, error) {
-	r := &run{o: o, ledger: newLedger(), others: map[string][]string{}, slots: map[string]*slot{}, opening: make(chan struct{}, 2*atOnce)}
+	r := &run{o: o, ledger: newLedger(), routers: map[string]*lodging{}, others: map[string][]string{}, slots: map[string]*slot{}, opening: make(chan struct{}, 2*atOnce)}
+	r.nets, r.gates = joined(o)
+	r.rules = newRulebook(o)
+	for name := range o.Routers {
+		r.routers[name] = &lodging{}
+	}
 	for _, name := range names {
-		r.others[name] = others(o.Running, name)
+		r.others[name] = others(r.nets, name)
 		for _, n := range append(r.others[name], name) {
 			if r.slots[n] == nil {
 				r.slots[n] = &slot{}
@@ -46,12 +55,10 @@ func begin(ctx context.Context, o Options, names []string) (*run, error) {
 		}
 	}
 	var err error
-	if r.host, err = openHost(ctx, o); err != nil {
+	if r.host, err = openHost(ctx, o, r.ledger); err != nil {
 		return nil, err
 	}
-	if r.exit, err = listen(r.host, r.ledger); err != nil {
-		return nil, errors.Join(err, r.host.Close())
-	}
+	r.places = []*place{r.host}
 	return r, nil
 }
 
@@ -59,10 +66,25 @@ func begin(ctx context.Context, o Options, names []string) (*run, error) {
 // the rest.
 func (r *run) end() error {
 	r.closing.Wait()
-	err := errors.Join(r.exit.Close(), r.host.Close())
+	var work sync.WaitGroup
+	for _, p := range r.opened() {
+		work.Go(func() {
+			if err := p.Close(); err != nil {
+				r.fail(err)
+			}
+		})
+	}
+	work.Wait()
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	return errors.Join(append(r.errs, err)...)
+	return errors.Join(r.errs...)
+}
+
+// opened lists the places that are open.
+func (r *run) opened() []*place {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return slices.Clone(r.places)
 }
 
 func (r *run) fail(err error) {
@@ -89,7 +111,7 @@ func (r *run) use(ctx context.Context, name string) *site {
 	sl.once.Do(func() {
 		r.opening <- struct{}{}
 		defer func() { <-r.opening }()
-		s, err := r.openSite(ctx, name, r.o.Running[name])
+		s, err := r.openSite(ctx, name, r.nets[name])
 		if err != nil && ctx.Err() == nil {
 			r.fail(fmt.Errorf("plug test hosts into network %s: %w", name, err))
 		}

@@ -19,16 +19,16 @@ func (r *run) services(s *site, others []*site) (list []promise) {
 	four, six := subnets(s, false), subnets(s, true)
 	list = append(list, r.offers(s, dhcpOn(four))...)
 	if len(six) > 0 && (s.net.RA == nil || spec.Truth(s.net.RA.Enabled)) {
-		list = append(list, advertises(s, six))
+		list = append(list, advertises(s))
 	}
 	list = append(list, r.offers6(s, dhcpOn(six))...)
 	if dnsOn(s.net) {
 		for _, l := range s.legs {
-			list = append(list, names(s, l)...)
+			list = append(list, r.names(s, l)...)
 		}
 	}
 	for _, o := range others {
-		list = append(list, hears(s, o)...)
+		list = append(list, r.hears(s, o)...)
 	}
 	return list
 }
@@ -36,7 +36,7 @@ func (r *run) services(s *site, others []*site) (list []promise) {
 // subnets lists those of a family, as far as the kernel knows the family.
 func subnets(s *site, v6 bool) (list []spec.Subnet) {
 	for _, sub := range s.net.Subnets {
-		if a := sub.Address.Addr(); a.Is6() == v6 && (!v6 || s.host.ipv6) {
+		if a := sub.Address.Addr(); a.Is6() == v6 && (!v6 || s.run.host.ipv6) {
 			list = append(list, sub)
 		}
 	}
@@ -150,16 +150,19 @@ func (r *run) full(n *spec.Network, subs []spec.Subnet) bool {
 	return true
 }
 
-// advertises asks for the router.
-func advertises(s *site, subs []spec.Subnet) promise {
+// advertises asks for the router: the one with the first address.
+func advertises(s *site) promise {
+	first := s.leg(true)
 	var prefixes []netip.Prefix
-	for _, sub := range subs {
-		prefixes = append(prefixes, sub.Address.Masked())
+	for _, l := range s.legs {
+		if l.v6() && l.router == first.router && l.gateway.IsValid() {
+			prefixes = append(prefixes, l.prefix)
+		}
 	}
 	slices.SortFunc(prefixes, netip.Prefix.Compare)
-	expected := client.Advertised(prefixes, leadsOut(s.net))
+	expected := client.Advertised(prefixes, leadsOut(s.net, first.gate))
 	return promise{"guest → router advertisement", expected, func(ctx context.Context) (string, bool) {
-		ra, err := s.client.SolicitRouter(ctx, patience, s.leg(true).hop)
+		ra, err := s.client.SolicitRouter(ctx, patience, first.hop)
 		switch {
 		case err != nil:
 			return err.Error(), false
@@ -175,9 +178,12 @@ func advertises(s *site, subs []spec.Subnet) promise {
 }
 
 // leadsOut reports whether guests shall take the gateway for their default router.
-func leadsOut(n *spec.Network) bool {
-	if n.RA != nil && n.RA.Lifetime != nil {
+func leadsOut(n *spec.Network, g gate) bool {
+	switch {
+	case n.RA != nil && n.RA.Lifetime != nil:
 		return *n.RA.Lifetime > 0
+	case g.via != nil:
+		return egress(g) != spec.EgressNone
 	}
 	return n.Mode != spec.Isolated
 }

@@ -15,26 +15,16 @@ import (
 // site is a network with guests of ours on it: one to be reached from elsewhere,
 // and a second one where the promises of the segment itself are proved.
 type site struct {
-	host   *host
+	run    *run
 	name   string
 	net    *spec.Network
-	index  int // of the bridge
+	index  int      // of the bridge
+	mac    spec.MAC // of the bridge
 	a, b   *guest
 	client *client.Client // of a, where the promises of services are proved
 	legs   []*leg
 	broken string // why no guest can join; "" when they did
 }
-
-// leg is a prefix of a site, with the guests' addresses in it.
-type leg struct {
-	prefix  netip.Prefix
-	gateway netip.Addr // zero: the prefix is invented
-	a, b    netip.Addr // of the guests; zero if there is no free one
-	hop     spec.MAC   // what guests take for the gateway's: where packets to elsewhere go
-	mute    bool       // the gateway does not tell its MAC, so hop is the bridge's
-}
-
-func (l *leg) v6() bool { return l.prefix.Addr().Is6() }
 
 const (
 	// askFor is how long the owner of an address may take to say so.
@@ -51,16 +41,16 @@ func (r *run) openSite(ctx context.Context, name string, n *spec.Network) (*site
 	if err := ctx.Err(); err != nil {
 		return nil, err
 	}
-	s := &site{host: r.host, name: name, net: n}
+	s := &site{run: r, name: name, net: n}
 	bridge := r.host.bridge(n)
 	if bridge == nil {
 		s.broken = "there is no bridge " + n.Bridge.Name
 		return s, nil
 	}
-	s.index = bridge.Index
+	s.index, s.mac = bridge.Index, spec.MAC(bridge.HardwareAddr)
 	err := s.join(ctx, r, bridge.MTU)
 	if err == nil {
-		err = s.settle(ctx, r, spec.MAC(bridge.HardwareAddr))
+		err = s.settle(ctx, r)
 	}
 	if err != nil {
 		return nil, errors.Join(err, s.Close())
@@ -110,21 +100,21 @@ func (s *site) portDelay() time.Duration {
 }
 
 // settle gives the guests addresses that nobody has, and finds the gateways.
-func (s *site) settle(ctx context.Context, r *run, bridge spec.MAC) error {
+func (s *site) settle(ctx context.Context, r *run) error {
 	proposed := s.propose(r)
 	taken, err := s.a.whoHas(ctx, slices.Concat(proposed...), askFor)
 	if err != nil {
 		return err
 	}
 	for i, l := range s.legs {
-		free := slices.DeleteFunc(proposed[i], func(a netip.Addr) bool { _, is := taken[a]; return is })
+		free := slices.DeleteFunc(proposed[i], func(a netip.Addr) bool { _, is := taken[a]; return is || s.has(a) })
 		if err := s.address(l, free); err != nil {
 			return err
 		}
 	}
 	var work sync.WaitGroup
 	for _, l := range s.legs {
-		work.Go(func() { s.findHop(ctx, l, bridge) })
+		work.Go(func() { s.findHop(ctx, l) })
 	}
 	work.Wait()
 	return ctx.Err()
@@ -137,15 +127,20 @@ func (s *site) propose(r *run) (proposed [][]netip.Addr) {
 	has := map[bool]bool{}
 	add := func(l *leg, addrs []netip.Addr) {
 		if has[l.v6()] = true; !l.v6() || r.host.ipv6 {
+			var err error
+			if l.home, err = r.at(l.gate); err != nil {
+				l.lost = err.Error()
+			}
 			s.legs, proposed = append(s.legs, l), append(proposed, addrs)
 		}
 	}
-	for _, sub := range s.net.Subnets {
-		add(&leg{prefix: sub.Address.Masked(), gateway: sub.Address.Addr()}, spare(s.net, sub, r.o.Held, candidates))
+	for i, sub := range s.net.Subnets {
+		l := &leg{prefix: sub.Address.Masked(), gateway: sub.Address.Addr(), gate: r.gates[s.name][i]}
+		add(l, spare(s.net, sub, r.o.Held, candidates))
 	}
 	for _, v6 := range []bool{false, true} {
 		if !has[v6] && (s.net.Mode == spec.Isolated || s.net.Mode == spec.Bridge) {
-			p := invented(r.o.Running, v6)
+			p := invented(r.nets, v6)
 			add(&leg{prefix: p}, draw(p, candidates)[:candidates])
 		}
 	}
@@ -175,31 +170,6 @@ func (s *site) address(l *leg, free []netip.Addr) error {
 	return nil
 }
 
-// findHop asks for the gateway's MAC. Guests without one send to the bridge's: so
-// would somebody who tries to get out.
-func (s *site) findHop(ctx context.Context, l *leg, bridge spec.MAC) {
-	l.hop = bridge
-	if !l.gateway.IsValid() || !l.a.IsValid() {
-		return
-	}
-	ctx, cancel := context.WithTimeout(ctx, time.Second)
-	defer cancel()
-	mac, err := s.a.host.Resolve(ctx, nic, l.gateway)
-	if l.mute = err != nil; !l.mute {
-		l.hop = mac
-	}
-}
-
-// leg returns the first leg of a family, nil without one.
-func (s *site) leg(v6 bool) *leg {
-	for _, l := range s.legs {
-		if l.v6() == v6 {
-			return l
-		}
-	}
-	return nil
-}
-
 // Close takes the guests away, and what the host learnt of them.
 func (s *site) Close() error {
 	var errs [3]error
@@ -216,7 +186,7 @@ func (s *site) Close() error {
 	for _, l := range s.legs {
 		for _, a := range []netip.Addr{l.a, l.b} {
 			if a.IsValid() {
-				s.host.forget(s.index, a)
+				l.forget(s, a)
 			}
 		}
 	}

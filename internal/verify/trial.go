@@ -28,24 +28,28 @@ const (
 type trial struct {
 	from     *guest
 	to       *guest // who may hear it; nil if it goes to the host or outside
+	home     *place // that forwards it
 	hop      spec.MAC
-	proto    testhost.Proto
+	knock    knock
 	src, dst netip.Addr
 	wait     time.Duration
 }
 
 // sight is what was seen of a trial's packet.
 type sight struct {
-	left    testhost.Packet // by a door of the host; zero if it did not
-	replied testhost.Packet // the host's own answer, by a door
+	left    testhost.Packet // by a door of the place that forwards it; zero if it did not
+	leaked  testhost.Packet // by a door of another place
+	replied testhost.Packet // the place's own answer, by a door
 	answer  testhost.Packet // that came back to the sender: a reply or an error
 	arrived map[*guest]testhost.Packet
+	inside  []testhost.Packet // by that place's interfaces on networks
 }
 
 // seen reports whether there is a packet at all.
 func seen(p testhost.Packet) bool { return p.Src.IsValid() }
 
-func (t *trace) sight(from *guest) sight {
+// sight sorts what was seen of a packet that a guest sent to a place.
+func (t *trace) sight(from *guest, home *place) sight {
 	s := sight{arrived: map[*guest]testhost.Packet{}}
 	t.mu.Lock()
 	defer t.mu.Unlock()
@@ -53,8 +57,13 @@ func (t *trace) sight(from *guest) sight {
 		switch e := t.seen[i]; {
 		case e.at == from:
 			s.answer = e.packet
-		case e.at == nil && e.packet.IsProbe():
+		case e.inner && e.by != home:
+		case e.inner:
+			s.inside = append(s.inside, e.packet)
+		case e.at == nil && e.packet.IsProbe() && e.by == home:
 			s.left = e.packet
+		case e.at == nil && e.packet.IsProbe():
+			s.leaked = e.packet
 		case e.at == nil:
 			s.replied = e.packet
 		case e.packet.IsProbe():
@@ -70,7 +79,7 @@ func (t *trace) sight(from *guest) sight {
 func (r *run) try(ctx context.Context, t trial, counts func(sight) bool) (sight, error) {
 	tr := r.ledger.begin()
 	defer r.ledger.end(tr)
-	p := tr.packet(t.proto, t.src, t.dst)
+	p := tr.packet(t.knock, t.src, t.dst)
 	p.SrcMAC, p.DstMAC = t.from.mac, t.hop
 	end, again := time.NewTimer(t.wait), time.NewTicker(t.wait/attempts)
 	defer end.Stop()
@@ -80,10 +89,10 @@ func (r *run) try(ctx context.Context, t trial, counts func(sight) bool) (sight,
 	for sent := 1; err == nil; {
 		select {
 		case <-tr.changed:
-			s := tr.sight(t.from)
+			s := tr.sight(t.from, t.home)
 			if seen(s.answer) {
 				r.flush(t) // what left or arrived did so before the answer
-				return tr.sight(t.from), nil
+				return tr.sight(t.from, t.home), nil
 			}
 			if !satisfied && counts(s) {
 				satisfied = true
@@ -96,7 +105,7 @@ func (r *run) try(ctx context.Context, t trial, counts func(sight) bool) (sight,
 			}
 		case <-end.C:
 			r.flush(t)
-			return tr.sight(t.from), nil
+			return tr.sight(t.from, t.home), nil
 		case <-ctx.Done():
 			return sight{}, ctx.Err()
 		}
@@ -106,7 +115,9 @@ func (r *run) try(ctx context.Context, t trial, counts func(sight) bool) (sight,
 
 // flush has everything reported that was heard of a trial.
 func (r *run) flush(t trial) {
-	r.exit.flush()
+	for _, p := range r.opened() {
+		p.exit.flush()
+	}
 	t.from.heard.Packets()
 	if t.to != nil {
 		t.to.heard.Packets()

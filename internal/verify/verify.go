@@ -14,7 +14,7 @@ import (
 	"kvmnet/internal/spec"
 )
 
-// Check is one promise of a network's mode, and what packets say of it.
+// Check is one promise about a network, and what packets say of it.
 type Check struct {
 	Network  string
 	Promise  string // what was tried: "guest → outside 192.0.2.1 (icmp)"
@@ -32,6 +32,13 @@ type Options struct {
 	Held     map[netip.Addr]bool      // addresses that guests hold by lease, whether they answer or not
 	Uplinks4 []string                 // interfaces with an IPv4 default route
 	Uplinks6 []string                 // interfaces with an IPv6 default route
+
+	Routers   map[string]*spec.Router                // that are in force, with the names that spec.Default gives
+	Namespace func(router string) (*netns.NS, error) // opens a router's namespace, for verify to close
+	Policies  map[string]*spec.Policy                // that are in force
+	Sets      map[string]*spec.AddressSet            // for policies
+	Forwards  map[string]*spec.Forward               // that are in force
+	Guests    map[string]map[string][]netip.Addr     // network → host name, lower case → addresses, for forwards
 }
 
 // atOnce is how many networks are proved at the same time; most of the time
