@@ -38,6 +38,8 @@ bench: ## ratios against the bare kernel calls and dnsmasq
 	@scripts/deps bench
 	$(GO) test -run '^$$' -bench 'Network|Pass|File' -benchtime 20x -timeout 20m ./internal/daemon
 	$(GO) test -run '^$$' -bench DHCPExchanges -benchtime 1x -timeout 20m ./internal/daemon
+	$(GO) test -run '^$$' -bench 'Forward' -benchtime 20x -timeout 20m ./internal/proof
+	$(GO) test -run '^$$' -bench 'Routers' -benchtime 1x -timeout 20m ./internal/proof
 	$(GO) test -run '^$$' -bench AgainstDnsmasq -benchtime 3x -timeout 20m ./internal/dns
 
 fuzz: ## each fuzzer for a minute
