@@ -34,11 +34,12 @@ lint: ## gofmt, go vet, staticcheck, tidy go.mod
 	$(GO) mod tidy -diff
 	$(GO) mod verify
 
-bench: ## ratios against the bare kernel calls and dnsmasq
+bench: ## ratios against the bare kernel calls, the shell and dnsmasq
 	@scripts/deps bench
 	$(GO) test -run '^$$' -bench 'Network|Pass|File' -benchtime 20x -timeout 20m ./internal/daemon
 	$(GO) test -run '^$$' -bench DHCPExchanges -benchtime 1x -timeout 20m ./internal/daemon
-	$(GO) test -run '^$$' -bench 'Forward' -benchtime 20x -timeout 20m ./internal/proof
+	$(GO) test -run '^$$' -bench 'FreshNamespace|ForwardAddDel' ./internal/nft
+	$(GO) test -run '^$$' -bench 'Forward|Packets' -benchtime 10x -timeout 20m ./internal/proof
 	$(GO) test -run '^$$' -bench 'Routers' -benchtime 1x -timeout 20m ./internal/proof
 	$(GO) test -run '^$$' -bench AgainstDnsmasq -benchtime 3x -timeout 20m ./internal/dns
 
