@@ -3,6 +3,7 @@ package daemon_test
 import (
 	"encoding/binary"
 	"errors"
+	"flag"
 	"fmt"
 	"math/rand/v2"
 	"net"
@@ -201,6 +202,8 @@ func (s *storm) rage(guests int, end chan struct{}) (wait func()) {
 	return wg.Wait
 }
 
+var stormKills = flag.Int("storm-kills", 100, "how often the daemon is killed while it gives leases")
+
 // TestKilledDaemonKeepsEveryAcknowledgedLease kills the daemon by SIGKILL in a
 // storm of exchanges, again and again: at a random moment, and right before and
 // after each kind of write of the lease book. Whatever a guest was acknowledged it
@@ -213,7 +216,7 @@ func TestKilledDaemonKeepsEveryAcknowledgedLease(t *testing.T) {
 	m.Apply(stormLab)
 	nstest.Join(t, guest, machine, "lab", netip.MustParsePrefix("10.2.0.7/16"))
 	s := newStorm(t, guest, "10.2.0.7", "10.2.0.1")
-	kills := 200
+	kills := *stormKills
 	if testing.Short() {
 		kills = 20
 	}

@@ -106,6 +106,13 @@ func (rt *routing) strict(uplink string) bool {
 	return slices.ContainsFunc(rt.lay.order, func(e *end) bool { return e.ns == rt.name && e.i.Uplink == uplink && e.i.KillSwitch })
 }
 
+// lax reports whether a network prefers an uplink, and may leave by another. Its
+// packets must find their way past the table; what holds the strict ones back then
+// are the rules (pinned).
+func (rt *routing) lax(uplink string) bool {
+	return slices.ContainsFunc(rt.lay.order, func(e *end) bool { return e.ns == rt.name && e.i.Uplink == uplink && !e.i.KillSwitch })
+}
+
 // table wants of a routing table what does not hang on its uplink: what leads there
 // by mark, the routes to the router's networks, and, where a network leaves by
 // nothing else, a last one that refuses.
@@ -125,7 +132,7 @@ func (rt *routing) table(uplink string, mark int) {
 			continue
 		}
 		rt.want.Add(Rule{Mark: rt.owner, NS: rt.name, Family: familyName(all.Addr()), Priority: byMark + mark - firstTable + 1, FwMark: uint32(mark), Table: mark})
-		if rt.strict(uplink) {
+		if rt.strict(uplink) && !(rt.there(uplink) && rt.lax(uplink)) {
 			rt.want.Add(Route{Mark: rt.owner, NS: rt.name, Table: mark, Type: "unreachable", Dst: all, Metric: lastMetric})
 		}
 	}

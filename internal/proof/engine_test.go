@@ -37,18 +37,18 @@ sets:
   office: {addresses: [192.0.2.0/24]}
 `
 
-// everyOp takes two minutes more.
-var everyOp = flag.Bool("every-op", false, "kill the daemon before every op of a router, not before each third one")
+// everyOp takes three minutes more.
+var everyOp = flag.Bool("every-op", false, "kill the daemon before every op of a router, not before each sixth one")
 
 // TestDaemonKilledAtEveryOpOfARouter kills the daemon before ops of bringing routers
 // up and taking them down, as its sibling does for networks.
 func TestDaemonKilledAtEveryOpOfARouter(t *testing.T) {
-	every := 3
+	every := 6
 	if *everyOp {
 		every = 1
 	}
 	up, down := daemontest.KillAtOps(t, routed, 2, every)
-	if !testing.Short() && (up < 40 || down < 8) {
+	if !testing.Short() && (up < 20 || down < 4) {
 		t.Errorf("too few ops were cut: the lab is not what it should be")
 	}
 }
