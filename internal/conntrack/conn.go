@@ -35,21 +35,20 @@ func Open(ns *netns.NS, name string) (*Conn, error) {
 func (c *Conn) Close() error { return c.sockets[unix.NETLINK_NETFILTER].Close() }
 
 // List returns the connections of both families. Those in zones are left out: a
-// zone is somebody else's, our program uses none.
+// zone is somebody else's, our program uses none. Both families come in one go,
+// since the kernel goes through the connections of the whole machine.
 func (c *Conn) List() ([]plan.Flow, error) {
 	var list []plan.Flow
-	for _, family := range []uint8{unix.AF_INET, unix.AF_INET6} {
-		err := c.request(nl.IPCTNL_MSG_CT_GET, unix.NLM_F_DUMP, family).
-			ExecuteIter(unix.NETLINK_NETFILTER, 0, func(m []byte) bool {
-				if f, ok := parse(m); ok {
-					f.NS = c.name
-					list = append(list, f)
-				}
-				return true
-			})
-		if err != nil {
-			return nil, fmt.Errorf("list connections: %w", err)
-		}
+	err := c.request(nl.IPCTNL_MSG_CT_GET, unix.NLM_F_DUMP, unix.AF_UNSPEC).
+		ExecuteIter(unix.NETLINK_NETFILTER, 0, func(m []byte) bool {
+			if f, ok := parse(m); ok {
+				f.NS = c.name
+				list = append(list, f)
+			}
+			return true
+		})
+	if err != nil {
+		return nil, fmt.Errorf("list connections: %w", err)
 	}
 	return list, nil
 }

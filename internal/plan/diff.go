@@ -15,12 +15,16 @@ type Conflict struct {
 func Diff(want, have State) ([]Op, []Conflict) {
 	d := differ{want: want, have: have}
 	d.withhold()
-	for _, w := range want {
-		if !d.waits[w.Owner()] && !d.late[placeOf(w)] {
-			d.need(w)
+	calm := len(d.waits)+len(d.replaced)+len(d.late) == 0
+	for k, w := range want {
+		if calm || !d.waits[w.Owner()] && !d.late[placeOf(w)] {
+			d.need(k, w)
 		}
 	}
-	for _, h := range have {
+	for k, h := range have {
+		if _, wanted := want[k]; wanted && calm {
+			continue // most objects, mostly
+		}
 		d.surplus(h)
 		d.keep(h)
 	}
@@ -38,8 +42,8 @@ type differ struct {
 }
 
 // need adds the op, if any, that gives the host a wanted object.
-func (d *differ) need(w Object) {
-	h, there := d.have[w.Key()]
+func (d *differ) need(k Key, w Object) {
+	h, there := d.have[k]
 	switch {
 	case d.reloads(w):
 		d.ops = append(d.ops, Op{Add, w, nil})

@@ -10,17 +10,19 @@ import (
 
 // Judge tells which connections that go on would not begin any more.
 type Judge struct {
-	lay  *layout
-	want State
-	now  leading // what forwards and floating addresses do
-	gone leading // what those did that the ops removed or changed
-	held map[string]map[netip.Addr]bool
+	lay   *layout
+	index endIndex
+	want  State
+	now   leading // what forwards and floating addresses do
+	gone  leading // what those did that the ops removed or changed
+	held  map[string]map[netip.Addr]bool
 }
 
 // NewJudge prepares for judging by what is wanted, which Build made of the same
 // spec and facts, and by the ops that led there.
 func NewJudge(live *spec.Spec, facts Facts, want State, ops []Op) *Judge {
-	j := &Judge{newLayout(live, facts), want, newLeading(want), newLeading(removed(ops)), map[string]map[netip.Addr]bool{}}
+	lay := newLayout(live, facts)
+	j := &Judge{lay, newEndIndex(lay.order), want, newLeading(want), newLeading(removed(ops)), map[string]map[netip.Addr]bool{}}
 	for a := range Of[Addr](want) {
 		j.hold(a)
 	}
@@ -70,7 +72,7 @@ func (j *Judge) astray(f Flow) bool {
 // packet is the first of a flow as the program judged it.
 func (j *Judge) packet(f Flow) packet {
 	p := packet{ns: f.NS, src: f.Orig.Src.Addr(), dst: f.Reply.Src.Addr(), port: f.Reply.Src.Port(), dnat: f.DNAT, protocol: protocolOf(f.Protocol)}
-	p.in, p.out = j.lay.endOf(f.NS, p.src), j.lay.endOf(f.NS, p.dst)
+	p.in, p.out = j.index.of(f.NS, p.src), j.index.of(f.NS, p.dst)
 	return p
 }
 
@@ -86,24 +88,6 @@ func protocolOf(number uint8) spec.Protocol {
 		return spec.SCTP
 	}
 	return spec.Protocol(fmt.Sprint(number))
-}
-
-// endOf is the end behind which an address is, nil for the outside: the one with
-// the longest prefix that holds it.
-func (l *layout) endOf(ns string, a netip.Addr) *end {
-	var found *end
-	longest := -1
-	for _, e := range l.order {
-		if e.ns != ns {
-			continue
-		}
-		for _, p := range slices.Concat(e.prefixes(), e.back) {
-			if p.Contains(a) && p.Bits() > longest {
-				found, longest = e, p.Bits()
-			}
-		}
-	}
-	return found
 }
 
 func (j *Judge) element(ns, set, id string) (string, bool) {

@@ -3,7 +3,9 @@ package reconcile
 import (
 	"context"
 	"fmt"
+	"maps"
 	"net/netip"
+	"slices"
 	"strings"
 
 	"kvmnet/internal/plan"
@@ -80,8 +82,12 @@ func (e *Engine) after(ctx context.Context, r *Report, want plan.State) {
 	if e.severed && !plan.Severs(r.Ops) {
 		return
 	}
+	where := touched(r.Ops)
+	if !e.severed {
+		where = namespaces(want)
+	}
 	e.cut = append(e.cut, r.Ops...)
-	err := e.o.Aftermath.Sever(ctx, namespaces(want), plan.NewJudge(r.live, r.Facts, want, e.cut).Stale)
+	err := e.o.Aftermath.Sever(ctx, where, plan.NewJudge(r.live, r.Facts, want, e.cut).Stale)
 	if e.severed = err == nil; err != nil {
 		r.fail("host", fmt.Errorf("end connections that are not permitted any more: %w", err))
 		return
@@ -96,4 +102,15 @@ func namespaces(want plan.State) []string {
 		list = append(list, n.Name)
 	}
 	return list
+}
+
+// touched are the namespaces that ops were done in. To list the connections of one
+// takes the kernel milliseconds, however few there are: it goes through all there are
+// on the machine.
+func touched(ops []plan.Op) []string {
+	seen := map[string]bool{}
+	for _, op := range ops {
+		seen[op.Object.Key().NS] = true
+	}
+	return slices.Sorted(maps.Keys(seen))
 }
