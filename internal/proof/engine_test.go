@@ -107,11 +107,10 @@ func TestRouterLeavesNothing(t *testing.T) {
 	if again := m.Apply(routed); len(again.Ops) > 0 {
 		t.Errorf("the second apply did\n%s", strings.Join(again.Ops, "\n"))
 	}
-	for kind, names := range map[string][]string{"forward": {"web", "float"}, "policy": {"red-to-green"}, "router": {"r1"}} {
-		for _, name := range names {
-			if err := m.Client.Delete(t.Context(), kind, name); err != nil {
-				t.Fatal(err)
-			}
+	for _, object := range []string{"forward/web", "forward/float", "policy/red-to-green", "router/r1"} {
+		kind, name, _ := strings.Cut(object, "/")
+		if err := m.Client.Delete(t.Context(), kind, name); err != nil {
+			t.Fatal(err)
 		}
 	}
 	for _, n := range []string{"red", "green", "transit"} {
