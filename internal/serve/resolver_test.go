@@ -68,7 +68,7 @@ func TestForwardersAreAskedByTheRouterAndTheHostsResolversByTheHost(t *testing.T
 	t.Parallel()
 	w := newWorld(t, resolver.String())
 	answerWith(t, w.machine, "198.51.100.1")
-	answerWith(t, w.routers["r1"].host, "198.51.100.2")
+	answerWith(t, w.router("r1").host, "198.51.100.2")
 	w.network("red").DNS.Forwarders = []netip.AddrPort{netip.AddrPortFrom(resolver, 53)}
 	w.settle()
 	red, _ := w.guest("red")

@@ -58,7 +58,7 @@ func TestTwoRoutersServeTheSameSubnet(t *testing.T) {
 func TestRouterAdvertisesItselfFromItsNamespace(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
-	mac, err := w.routers["r1"].host.MAC("eth0")
+	mac, err := w.router("r1").host.MAC("eth0")
 	must(t, err)
 	w.want[0].MAC, w.want[1].MAC = mac, mac
 	guest := nstest.Host(t, "red-vm")
@@ -70,7 +70,7 @@ func TestRouterAdvertisesItselfFromItsNamespace(t *testing.T) {
 	defer cancel()
 	p, err := seen.Wait(ctx, func(testhost.Packet) bool { return true })
 	must(t, err)
-	own, err := w.routers["r1"].kernel.LinkLocal("eth0")
+	own, err := w.router("r1").kernel.LinkLocal("eth0")
 	must(t, err)
 	if p.Src != own || p.SrcMAC != mac {
 		t.Errorf("%s, want it from %s at %s", p, own, mac)
@@ -90,8 +90,8 @@ func TestNamespaceMadeAnewIsServedAgain(t *testing.T) {
 	w.settle()
 	guest, first := w.guest("red")
 	_, other := w.guest("blue")
-	gone := w.routers["r1"].host
-	delete(w.routers, "r1")
+	gone := w.router("r1").host
+	w.routers.Delete("r1")
 	w.pass()
 	if n := w.networks[address{"red", "r1", "eth0"}]; n.link != nil || n.dns != nil || len(n.holds) > 0 {
 		t.Error("sockets are open in a namespace that is gone")
@@ -200,7 +200,7 @@ func TestProblemsOfTwoGatewaysAreTold(t *testing.T) {
 	w := newWorld(t)
 	squat := func(name string) net.PacketConn {
 		var c net.PacketConn
-		must(t, w.routers[name].host.NS().Do(func() (err error) { c, err = net.ListenPacket("udp4", ":53"); return err }))
+		must(t, w.router(name).host.NS().Do(func() (err error) { c, err = net.ListenPacket("udp4", ":53"); return err }))
 		return c
 	}
 	c := squat("r1")

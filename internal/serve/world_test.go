@@ -6,6 +6,7 @@ import (
 	"net/netip"
 	"os"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -33,7 +34,7 @@ type world struct {
 	*Servers
 	t       *testing.T
 	machine *testhost.Host
-	routers map[string]*router
+	routers sync.Map // *router by name; DNS asks from goroutines of its own
 	want    []plan.Service
 }
 
@@ -53,7 +54,7 @@ func must(t testing.TB, err error) {
 // newWorld serves nothing yet. The host has the resolvers of a resolv.conf.
 func newWorld(t *testing.T, resolvers ...string) *world {
 	t.Helper()
-	w := &world{t: t, machine: nstest.Host(t, "machine"), routers: map[string]*router{}}
+	w := &world{t: t, machine: nstest.Host(t, "machine")}
 	book, err := lease.Open(t.TempDir(), lease.Options{})
 	must(t, err)
 	conf := t.TempDir() + "/resolv.conf"
@@ -78,9 +79,16 @@ func openKernel(t *testing.T, h *testhost.Host, name string) *kernel.Kernel {
 	return k
 }
 
+// router finds a router, nil when it is gone.
+func (w *world) router(name string) *router {
+	r, _ := w.routers.Load(name)
+	found, _ := r.(*router)
+	return found
+}
+
 // namespace implements Options.Namespace.
 func (w *world) namespace(name string) (*netns.NS, Kernel, bool) {
-	r := w.routers[name]
+	r := w.router(name)
 	if r == nil {
 		return nil, nil, false
 	}
@@ -92,9 +100,9 @@ func (w *world) route(name, network string) {
 	w.t.Helper()
 	h := nstest.Host(w.t, name)
 	nstest.Join(w.t, h, w.machine, network+"0", subnets...)
-	w.routers[name] = &router{h, openKernel(w.t, h, name)}
+	w.routers.Store(name, &router{h, openKernel(w.t, h, name)})
 	w.t.Cleanup(func() { // its service ends before the namespace is closed
-		delete(w.routers, name)
+		w.routers.Delete(name)
 		w.Set(w.want, plan.State{})
 	})
 }
