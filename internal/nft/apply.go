@@ -19,36 +19,8 @@ func (c *Conn) Apply(ctx context.Context, ops []plan.Op) []error {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	err := c.apply(ctx, ops)
-	c.follow(ops, err)
+	c.cache = nil
 	return slices.Repeat([]error{err}, len(ops))
-}
-
-// follow keeps what is known of the tables in step with a transaction of ours that
-// changed elements only, if it was the only one since: to read thousands of elements
-// again costs more than most changes. Otherwise the next Observe reads the kernel.
-func (c *Conn) follow(ops []plan.Op, failed error) {
-	gen, err := c.generation()
-	if failed != nil || err != nil || gen != c.gen+1 || slices.ContainsFunc(ops, otherThanElement) {
-		c.cache = nil
-	}
-	if c.cache == nil {
-		return
-	}
-	c.gen = gen
-	for _, op := range ops {
-		e := op.Object.(plan.Element)
-		e.Mark = "host"
-		if op.Verb == plan.Del {
-			delete(c.cache, e.Key())
-		} else {
-			c.cache.Add(e)
-		}
-	}
-}
-
-func otherThanElement(op plan.Op) bool {
-	_, ok := op.Object.(plan.Element)
-	return !ok
 }
 
 func (c *Conn) apply(ctx context.Context, ops []plan.Op) error {

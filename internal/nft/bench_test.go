@@ -96,10 +96,3 @@ func BenchmarkLoadProgram(b *testing.B) {
 		})
 	}
 }
-
-// forget makes the next Observe read the kernel.
-func (c *Conn) forget() {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	c.cache = nil
-}

@@ -49,3 +49,10 @@ func (c *Conn) Close() error {
 	defer c.mu.Unlock()
 	return c.conn.Close()
 }
+
+// forget makes the next Observe read the kernel.
+func (c *Conn) forget() {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.cache = nil
+}

@@ -26,6 +26,7 @@ func (c *Conn) Watch(ctx context.Context, wake func()) error {
 	defer context.AfterFunc(ctx, func() { conn.SetReadDeadline(time.Unix(1, 0)) })()
 	for changed := true; ; {
 		if changed {
+			c.forget()
 			wake()
 		}
 		messages, err := conn.Receive()
