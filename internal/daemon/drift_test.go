@@ -115,7 +115,7 @@ func TestRulesComeBackAfterFlush(t *testing.T) {
 // measurement, only the end of patience.
 func (m *machine) repaired(ok func() bool) {
 	m.T.Helper()
-	nstest.Eventually(m.T, 10*time.Second, func() error {
+	nstest.Eventually(m.T, time.Minute, func() error {
 		if !ok() {
 			return errNotYet
 		}

@@ -247,7 +247,7 @@ func (m *Machine) Drift() []string {
 // Settled waits until the daemon finds nothing to do.
 func (m *Machine) Settled() {
 	m.T.Helper()
-	nstest.Eventually(m.T, 10*time.Second, func() error {
+	nstest.Eventually(m.T, time.Minute, func() error {
 		if ops := m.Drift(); len(ops) > 0 {
 			return fmt.Errorf("still to do:\n%s\n%s", strings.Join(ops, "\n"), m.Log)
 		}

@@ -130,7 +130,7 @@ func (v *Victim) dies(op int) bool {
 func (v *Victim) converged(when, want string) {
 	v.T.Helper()
 	v.Settled()
-	nstest.Eventually(v.T, 10*time.Second, func() error { // the kernel tells carriers and routes a little later
+	nstest.Eventually(v.T, time.Minute, func() error { // the kernel tells carriers and routes a little later
 		if d := nstest.Diff(want, v.dump()); d != "" {
 			return fmt.Errorf("%s: the dump differs:\n%s\n%s", when, d, v.Log)
 		}

@@ -11,7 +11,7 @@ import (
 	"kvmnet/internal/testhost"
 )
 
-const patience, silence = 20 * time.Second, 2 * time.Second
+const patience, silence = time.Minute, 2 * time.Second
 
 func addrPort(a string, port uint16) netip.AddrPort { return netip.AddrPortFrom(addr(a), port) }
 
