@@ -32,7 +32,11 @@ type RouterStatus struct {
 	NAT        []RouterNAT  `json:"nat,omitempty"`
 	Forwards   []string     `json:"forwards,omitempty"` // names of those it listens for
 	Neighbours []Neighbour  `json:"neighbours,omitempty"`
-	Problems   []string     `json:"problems,omitempty"`
+
+	// Refused counts the packets that the router refused, by reason: "spoofed",
+	// "inbound". Reasons without any are left out.
+	Refused  map[string]uint64 `json:"refused,omitempty"`
+	Problems []string          `json:"problems,omitempty"`
 }
 
 // RouterLink is an uplink or an interface of a router.

@@ -29,6 +29,7 @@ func aRouter() api.Router {
 			Interfaces: []api.RouterLink{{Name: "eth0", On: "network red", State: api.Up, MAC: mac("52:54:00:00:01:01"), MTU: 1450,
 				Addresses: prefixes("10.8.0.1/24", "fd00:8::1/64"), Egress: "masquerade",
 				Allow: []api.PolicyRule{{Verdict: "allow", Traffic: spec.Traffic{Protocol: spec.TCP, Ports: "80, 443"}, Counter: &api.Counter{Packets: 16}}, {Verdict: "allow", Traffic: spec.Traffic{Protocol: spec.ICMP}}}}},
+			Refused:  map[string]uint64{"spoofed": 5, "inbound": 2},
 			NAT:      []api.RouterNAT{{Interface: "eth0", Network: "red", Counter: &api.Counter{Packets: 17, Bytes: 1020}}},
 			Routes:   []string{"0.0.0.0/0 via 192.168.1.1 dev uplink"},
 			Rules:    []string{"ipv4 priority 10001 fwmark 0x65 lookup 101"},

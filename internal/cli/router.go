@@ -2,6 +2,8 @@ package cli
 
 import (
 	"fmt"
+	"maps"
+	"slices"
 	"strings"
 
 	"github.com/spf13/cobra"
@@ -69,8 +71,8 @@ is deleted.`,
 func (a *app) routerShowCommand() *cobra.Command {
 	cmd := &cobra.Command{Use: "show NAME", Short: "show one router",
 		Long: `Show prints all of a router: uplinks and interfaces with their addresses and
-counters, how networks leave, routes, rules of policy routing, neighbours, and, when
-it is not as its definition wants it, why.`,
+counters, how networks leave, routes, rules of policy routing, what was refused,
+neighbours, and, when it is not as its definition wants it, why.`,
 		Example: `  kvmnet router show r1
   kvmnet router show r1 -o json | jq .status.neighbours`,
 		Args: one("NAME"), ValidArgsFunction: a.complete(routers, false)}
@@ -99,9 +101,19 @@ func routerFields(r api.Router) []string {
 		"Routes", strings.Join(st.Routes, "\n"),
 		"Rules", strings.Join(st.Rules, "\n"),
 		"Forwards", strings.Join(st.Forwards, ", "),
+		"Refused", refusedText(st.Refused),
 		"Neighbours", lines(st.Neighbours, neighbourText),
 		"Problems", strings.Join(st.Problems, "\n"),
 	}
+}
+
+// refusedText lists the packets that were refused, by reason.
+func refusedText(refused map[string]uint64) string {
+	var all []string
+	for _, reason := range slices.Sorted(maps.Keys(refused)) {
+		all = append(all, fmt.Sprintf("%s %d", reason, refused[reason]))
+	}
+	return strings.Join(all, ", ")
 }
 
 // lines prints a line for each.

@@ -82,6 +82,22 @@ func (i insight) Rules(ctx context.Context, ns string) (map[string]api.Counter, 
 	return all, err
 }
 
+// Refused implements manage.Insight.
+func (i insight) Refused(_ context.Context, ns string) (map[string]uint64, error) {
+	_, _, rules, there := i.system.Namespace(ns)
+	if !there {
+		return nil, nil
+	}
+	counters, err := rules.Counters()
+	all := map[string]uint64{}
+	for _, c := range counters {
+		if c.Packets > 0 {
+			all[c.Name] = c.Packets
+		}
+	}
+	return all, err
+}
+
 // Listeners implements manage.Insight.
 func (i insight) Listeners(_ context.Context, ns string, protocol spec.Protocol) (manage.Holder, error) {
 	n, _, _, there := i.system.Namespace(ns)

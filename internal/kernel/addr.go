@@ -28,13 +28,7 @@ func (k *Kernel) addresses() ([]address, error) {
 	if err != nil {
 		return nil, fmt.Errorf("list addresses: %w", err)
 	}
-	list := make([]address, 0, len(msgs))
-	for _, m := range msgs {
-		if a, ok := parseAddress(m); ok {
-			list = append(list, a)
-		}
-	}
-	return list, nil
+	return parsed(msgs, parseAddress), nil
 }
 
 // parseAddress reads one address; ok is false when it is of neither family.

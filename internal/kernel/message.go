@@ -72,3 +72,14 @@ func attr(kind int, value []byte) *nl.RtAttr { return nl.NewRtAttr(kind, value) 
 func attr32(kind int, value int) *nl.RtAttr { return attr(kind, nl.Uint32Attr(uint32(value))) }
 
 func attrText(kind int, text string) *nl.RtAttr { return attr(kind, nl.ZeroTerminated(text)) }
+
+// parsed reads messages and leaves out those that parse does not take.
+func parsed[T any](msgs [][]byte, parse func([]byte) (T, bool)) []T {
+	list := make([]T, 0, len(msgs))
+	for _, m := range msgs {
+		if v, ok := parse(m); ok {
+			list = append(list, v)
+		}
+	}
+	return list
+}

@@ -27,13 +27,7 @@ func (k *Kernel) rules() ([]rule, error) {
 	if err != nil {
 		return nil, fmt.Errorf("list rules: %w", err)
 	}
-	list := make([]rule, 0, len(msgs))
-	for _, m := range msgs {
-		if r, ok := parseRule(m); ok {
-			list = append(list, r)
-		}
-	}
-	return list, nil
+	return parsed(msgs, parseRule), nil
 }
 
 // parseRule reads one rule (struct fib_rule_hdr); ok is false for those of neither

@@ -25,6 +25,8 @@ type Insight interface {
 	// Rules tells how often the rules of made chains decided, by their comment:
 	// "policy/web allow 0". Rules with the same comment are added up.
 	Rules(ctx context.Context, ns string) (map[string]api.Counter, error)
+	// Refused counts the packets that our tables refused, by reason.
+	Refused(ctx context.Context, ns string) (map[string]uint64, error)
 	// Listeners finds who listens in a namespace now.
 	Listeners(ctx context.Context, ns string, protocol spec.Protocol) (Holder, error)
 }
@@ -46,6 +48,8 @@ func (blind) Neighbours(context.Context, string) ([]api.Neighbour, error) { retu
 func (blind) Traffic(context.Context, string) (map[string]api.Traffic, error) { return nil, nil }
 
 func (blind) Hits(context.Context, string) (map[string]api.Counter, error) { return nil, nil }
+
+func (blind) Refused(context.Context, string) (map[string]uint64, error) { return nil, nil }
 
 func (blind) Rules(context.Context, string) (map[string]api.Counter, error) { return nil, nil }
 

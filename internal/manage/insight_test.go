@@ -90,6 +90,10 @@ func (k *kernel) counters() (map[string]api.Counter, error) {
 	return all, nil
 }
 
+func (k *kernel) Refused(_ context.Context, ns string) (map[string]uint64, error) {
+	return map[string]uint64{"spoofed": uint64(len(ns))}, nil
+}
+
 func (k *kernel) Hits(context.Context, string) (map[string]api.Counter, error)  { return k.counters() }
 func (k *kernel) Rules(context.Context, string) (map[string]api.Counter, error) { return k.counters() }
 

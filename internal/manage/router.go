@@ -202,6 +202,9 @@ func (m *Manager) count(ctx context.Context, r *api.Router) error {
 	if err := m.countEgress(ctx, r); err != nil {
 		return err
 	}
+	if r.Status.Refused, err = m.insight.Refused(ctx, r.Name); err != nil {
+		return err
+	}
 	r.Status.Neighbours, err = m.insight.Neighbours(ctx, r.Name)
 	return err
 }

@@ -95,7 +95,7 @@ func TestRouterShowsWhatIsThere(t *testing.T) {
 		i.Traffic == nil || i.Traffic.RxPackets != 3 {
 		t.Errorf("interface %+v", i)
 	}
-	if len(st.NAT) != 1 || st.NAT[0].Network != "red" || fmt.Sprint(st.Forwards) != "[inner]" || len(st.Neighbours) != 1 {
+	if len(st.NAT) != 1 || st.NAT[0].Network != "red" || fmt.Sprint(st.Forwards) != "[inner]" || len(st.Neighbours) != 1 || st.Refused["spoofed"] == 0 {
 		t.Errorf("status %+v", st)
 	}
 	if !strings.Contains(strings.Join(st.Routes, "\n"), "0.0.0.0/0 via 192.168.1.1 dev uplink") {

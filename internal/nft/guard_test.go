@@ -76,25 +76,6 @@ func solicited6(a netip.Addr) netip.Addr {
 	return netip.AddrFrom16([16]byte{0xff, 2, 11: 1, 12: 0xff, 13: b[13], 14: b[14], 15: b[15]})
 }
 
-func (l liar) say(t *testing.T, frame []byte) {
-	t.Helper()
-	err := l.ns.Do(func() error {
-		fd, err := unix.Socket(unix.AF_PACKET, unix.SOCK_RAW, 0)
-		if err != nil {
-			return err
-		}
-		defer unix.Close(fd)
-		dev, err := net.InterfaceByName("eth0")
-		if err != nil {
-			return err
-		}
-		return unix.Sendto(fd, frame, 0, &unix.SockaddrLinklayer{Ifindex: dev.Index, Halen: 6})
-	})
-	if err != nil {
-		t.Fatal(err)
-	}
-}
-
 // arrived counts frames of a source on the interface of a machine.
 func (m *machine) arrived(t *testing.T, frame []byte, after func()) bool {
 	t.Helper()
@@ -128,14 +109,14 @@ func TestNSNobodySpeaksForTheGateway(t *testing.T) {
 	l := newLab(t, network{"net0", "nat", []string{"liar", "victim"}})
 	lie, victim := newLiar(t, l, "liar", "net0"), l.machines["victim"]
 	for what, frame := range lie.claims(victim) {
-		if !victim.arrived(t, frame, func() { lie.say(t, frame) }) {
+		if !victim.arrived(t, frame, func() { lie.frame(t, frame) }) {
 			t.Fatalf("without a guard the %s does not arrive either", what)
 		}
 	}
 	l.apply(plan.Add, el("claims4", "p1-0 . "+lie.gateway[0].String(), ""), el("claims6", "p1-0 . "+lie.gateway[1].String(), ""), el("hosts", "p1-0", ""))
 	for what, frame := range lie.claims(victim) {
 		before := l.packets("claimed")
-		if victim.arrived(t, frame, func() { lie.say(t, frame) }) {
+		if victim.arrived(t, frame, func() { lie.frame(t, frame) }) {
 			t.Errorf("the %s arrived", what)
 		}
 		if l.packets("claimed") != before+1 {

@@ -200,21 +200,7 @@ func (m *machine) solicit(t *testing.T, source netip.Addr) {
 	binary.BigEndian.PutUint16(body[2:], checksum(append(pseudo, body...)))
 	packet := append([]byte{0x60, 0, 0, 0, 0, byte(len(body)), unix.IPPROTO_ICMPV6, 255}, append(append(source.AsSlice(), group.AsSlice()...), body...)...)
 	frame := append([]byte{0x33, 0x33, 0, 0, 0, 2, 0x52, 0x54, 0, 1, 2, 3, 0x86, 0xdd}, packet...)
-	err := m.ns.Do(func() error {
-		fd, err := unix.Socket(unix.AF_PACKET, unix.SOCK_RAW, 0)
-		if err != nil {
-			return err
-		}
-		defer unix.Close(fd)
-		dev, err := net.InterfaceByName("eth0")
-		if err != nil {
-			return err
-		}
-		return unix.Sendto(fd, frame, 0, &unix.SockaddrLinklayer{Ifindex: dev.Index, Halen: 6})
-	})
-	if err != nil {
-		t.Fatal(err)
-	}
+	m.frame(t, frame)
 }
 
 // checksum is the Internet checksum (RFC 1071) of an even number of bytes.

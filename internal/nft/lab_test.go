@@ -151,6 +151,26 @@ func (m *machine) answer(conn net.Conn) {
 	}
 }
 
+// frame puts a frame on the wire of eth0 as it is.
+func (m *machine) frame(t *testing.T, frame []byte) {
+	t.Helper()
+	err := m.ns.Do(func() error {
+		fd, err := unix.Socket(unix.AF_PACKET, unix.SOCK_RAW, 0)
+		if err != nil {
+			return err
+		}
+		defer unix.Close(fd)
+		dev, err := net.InterfaceByName("eth0")
+		if err != nil {
+			return err
+		}
+		return unix.Sendto(fd, frame, 0, &unix.SockaddrLinklayer{Ifindex: dev.Index, Halen: 6})
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+}
+
 // heard reports whether a UDP payload arrived.
 func (m *machine) heard(payload string) bool {
 	m.mu.Lock()

@@ -37,6 +37,7 @@ policies:
   db:   {from: red, to: blue, allow: [{protocol: tcp, ports: [5432]}, {protocol: udp, ports: [53]}]}
   ping: {from: blue, to: red, allow: [{protocol: icmp}]}
   mail: {from: blue, to: outside, reject: [{protocol: tcp, ports: [25]}]}
+  tight: {from: lab, to: dev, reject: [{protocol: tcp, ports: [23]}]}
   ssh:  {from: dmz, to: lab, allow: [{protocol: tcp, ports: [22]}]}
   gate: {from: dmz, to: dev/gateway, allow: [{protocol: icmp}]}
   none: {from: shut, to: any, priority: 10, allow: [{protocol: tcp, ports: [443]}]}

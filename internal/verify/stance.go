@@ -73,17 +73,17 @@ func (r *run) peers(a, b string) bool {
 }
 
 // between is the rule for a connection between guests of two networks that meet at
-// the host or at a router. Peers reach each other in full, then policies decide.
+// the host or at a router. Policies decide, then whether they are peers.
 func (r *run) between(s *site, l *leg, o *site, to *leg, k knock) rule {
 	usual := toNetwork(s.net, l.gate, o.net, to.gate)
 	v, _ := r.rules.decide(ask{from: party{network: s.name, addr: l.a}, to: party{network: o.name, addr: to.a}, knock: k})
 	switch {
 	case s.net.Mode == spec.Open && o.net.Mode == spec.Open: // no rule of ours is about either
 		return usual
-	case r.peers(s.name, o.name), v == allowed:
-		return asSelf
 	case v == refused:
 		return never
+	case v == allowed, r.peers(s.name, o.name):
+		return asSelf
 	}
 	return usual
 }
