@@ -60,7 +60,7 @@ var (
 	aResult = ApplyResult{Objects: []Change{{"network/lab", "created"}}, Ops: []string{"add link lab0"}, Problems: map[string]string{"host": "x"}}
 	aLease  = Lease{Network: "lab", Address: netip.MustParsePrefix("192.0.2.7/24"), Protocol: "ipv4", MAC: spec.GenerateMAC("vm1"), Begun: time.Unix(1e9, 0).UTC(), State: "bound"}
 	anAddr  = Address{Address: netip.MustParseAddr("192.0.2.7"), Network: "lab", Source: "lease"}
-	aRouter = Router{Name: "r1", Spec: &spec.Router{Uplink: &spec.Uplink{Bridge: "br0", Address: "192.0.2.7/24"}, Interfaces: []spec.Interface{{Network: "lab", SNAT: &spec.SNAT{Address: spec.AddrRange{From: netip.MustParseAddr("192.0.2.8"), To: netip.MustParseAddr("192.0.2.9")}}, Bandwidth: &spec.Bandwidth{In: 1e6}}}},
+	aRouter = Router{Name: "r1", Spec: &spec.Router{Uplink: &spec.Uplink{Bridge: "br0", Address: "192.0.2.7/24"}, Interfaces: []spec.Interface{{Network: "lab", SNAT: &spec.SNAT{Address: spec.AddrRange{From: netip.MustParseAddr("192.0.2.8"), To: netip.MustParseAddr("192.0.2.9")}}, Bandwidth: &spec.Bandwidth{In: spec.Limit{Rate: 1e6}}}}},
 		Status: RouterStatus{State: Up, Uplinks: []RouterLink{{Name: "uplink", State: Up, Addresses: []netip.Prefix{netip.MustParsePrefix("192.0.2.7/24")}, Traffic: &Traffic{RxBytes: 7}}},
 			Neighbours: []Neighbour{{Link: "uplink", Address: netip.MustParseAddr("192.0.2.1"), MAC: spec.GenerateMAC("n")}}}}
 	aForward = Forward{Name: "web", Spec: &spec.Forward{Network: "lab", Protocol: spec.TCP, Listen: listenAt("[2001:db8::5]:80-90"), To: target("vm1:8080")},

@@ -20,6 +20,8 @@ type Network struct {
 	Name   string        `json:"name"`
 	Spec   *spec.Network `json:"spec"` // the running one, or the definition when inactive
 	Status NetworkStatus `json:"status"`
+
+	Definition *spec.Network `json:"definition,omitempty"` // of a running network, when it is another one
 }
 
 // NetworkStatus is what the daemon observed of a network.
@@ -133,6 +135,7 @@ type Problem struct {
 type Error struct {
 	Code     string    `json:"code"`
 	Message  string    `json:"message"`
+	Reason   string    `json:"reason,omitempty"` // one of the Reason constants, where there is one
 	Problems []Problem `json:"problems,omitempty"`
 }
 

@@ -23,14 +23,15 @@ var rooms = map[string][]string{
 	"internal/plan": {"spec"},
 
 	// Edges and shells.
-	"internal/specfile":  {"spec"},
-	"internal/netns":     {},
-	"internal/kernel":    {"plan", "spec", "netns"},
-	"internal/nft":       {"plan", "spec", "netns"},
-	"internal/conntrack": {"plan", "netns"},
-	"internal/store":     {"specfile", "spec"},
-	"internal/reconcile": {"plan", "kernel", "nft", "spec", "netns"},
-	"internal/manage":    {"spec", "specfile", "store", "reconcile", "plan", "api", "verify", "netns", "lease"},
+	"internal/specfile":   {"spec"},
+	"internal/libvirtxml": {"spec", "specfile"},
+	"internal/netns":      {},
+	"internal/kernel":     {"plan", "spec", "netns"},
+	"internal/nft":        {"plan", "spec", "netns"},
+	"internal/conntrack":  {"plan", "netns"},
+	"internal/store":      {"specfile", "spec"},
+	"internal/reconcile":  {"plan", "kernel", "nft", "spec", "netns"},
+	"internal/manage":     {"spec", "specfile", "libvirtxml", "store", "reconcile", "plan", "api", "verify", "netns", "lease"},
 
 	// Services for guests: a room a protocol, none of which knows another, and one
 	// that opens their sockets.

@@ -111,7 +111,7 @@ func drawInterface(t *rapid.T, label string, k, i int, r *spec.Router) spec.Inte
 		}
 	}
 	if rapid.Bool().Draw(t, label+"rate") {
-		e.Bandwidth = &spec.Bandwidth{In: 1e6 + 1}
+		e.Bandwidth = &spec.Bandwidth{In: spec.Limit{Rate: 1e6 + 1}}
 	}
 	return e
 }

@@ -169,7 +169,7 @@ func (rt *routing) mac(link string, written spec.MAC) spec.MAC {
 func (rt *routing) inner(e *end) {
 	var in, out spec.Rate // as the guests see it
 	if e.i.Bandwidth != nil {
-		in, out = e.i.Bandwidth.In, e.i.Bandwidth.Out
+		in, out = e.i.Bandwidth.In.Rate, e.i.Bandwidth.Out.Rate
 	}
 	rt.pair(e.link, e.n.Bridge.Name, e.i.MAC, rt.lay.mtu(e.n), out, in)
 	rt.settings(e.link, e.subnets, false)
@@ -184,7 +184,7 @@ func (rt *routing) inner(e *end) {
 func (rt *routing) outer(w way) {
 	var in, out spec.Rate // in is from the outside
 	if w.u.Bandwidth != nil {
-		in, out = w.u.Bandwidth.In, w.u.Bandwidth.Out
+		in, out = w.u.Bandwidth.In.Rate, w.u.Bandwidth.Out.Rate
 	}
 	if w.u.NIC != "" {
 		rt.want.Add(

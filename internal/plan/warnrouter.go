@@ -19,7 +19,7 @@ func (l *layout) routerWaits(name string, r *spec.Router) (list []string) {
 			list = append(list, way+" waits for "+missing(u))
 		case u.DHCP && !l.facts.Acquired[name+"/"+way].Address.IsValid():
 			list = append(list, way+" waits for an address by DHCP")
-		case u.Bandwidth != nil && u.Bandwidth.In > 0 && u.NIC != "":
+		case u.Bandwidth != nil && u.Bandwidth.In.Rate > 0 && u.NIC != "":
 			list = append(list, way+" is on a NIC: what comes in from there is not limited")
 		}
 	}

@@ -180,8 +180,8 @@ type RouterRoute struct {
 	Metric    int          `yaml:"metric,omitempty" json:"metric,omitempty"`
 }
 
-// Bandwidth limits an interface of a router; zero is no limit.
+// Bandwidth limits a network or an interface of a router; zero is no limit.
 type Bandwidth struct {
-	In  Rate `yaml:"in,omitempty" json:"in,omitempty"`   // towards the guests, or from the outside
-	Out Rate `yaml:"out,omitempty" json:"out,omitempty"` // from the guests, or to the outside
+	In  Limit `yaml:"in,omitempty" json:"in,omitzero"`   // towards the guests, or from the outside
+	Out Limit `yaml:"out,omitempty" json:"out,omitzero"` // from the guests, or to the outside
 }

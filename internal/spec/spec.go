@@ -54,6 +54,10 @@ type Network struct {
 	Policy      Stance            `yaml:"policy,omitempty" json:"policy,omitempty"`           // what becomes of connections that no policy decides; "" = outbound in mode nat, open in mode route, isolated in mode isolated
 	Peers       []string          `yaml:"peers,omitempty" json:"peers,omitempty"`             // networks whose guests and ours reach each other without NAT
 	Connections int               `yaml:"connections,omitempty" json:"connections,omitempty"` // most connections of the guests at a time; 0 = any number
+	Isolated    bool              `yaml:"isolated,omitempty" json:"isolated,omitempty"`       // its guests do not reach each other on the bridge
+	Bandwidth   *Bandwidth        `yaml:"bandwidth,omitempty" json:"bandwidth,omitempty"`     // between its guests and the host, all of them together
+	Direct      *Direct           `yaml:"direct,omitempty" json:"direct,omitempty"`           // mode bridge only: macvtap ports on NICs of the host instead of a bridge
+	Libvirt     *Libvirt          `yaml:"libvirt,omitempty" json:"libvirt,omitempty"`         // what a libvirt definition says beyond all this
 	Autostart   *bool             `yaml:"autostart,omitempty" json:"autostart,omitempty"`     // nil = true
 	OnDemand    bool              `yaml:"onDemand,omitempty" json:"onDemand,omitempty"`       // runs only while it has a port
 }
@@ -77,7 +81,34 @@ type Subnet struct {
 
 // NATSettings refine mode nat.
 type NATSettings struct {
-	IPv6 *bool `yaml:"ipv6,omitempty" json:"ipv6,omitempty"` // nil = true; false = IPv6 leaves with its own source
+	IPv6    *bool     `yaml:"ipv6,omitempty" json:"ipv6,omitempty"`      // nil = true; false = IPv6 leaves with its own source
+	Address AddrRange `yaml:"address,omitempty" json:"address,omitzero"` // IPv4 source, or several to choose from; zero = that of the interface it leaves by
+	Ports   PortRange `yaml:"ports,omitempty" json:"ports,omitzero"`     // source ports of TCP, UDP and SCTP; zero = any
+}
+
+// DirectMode says who hears a macvtap port of a NIC; the names are the kernel's.
+type DirectMode string
+
+// The modes of macvtap.
+const (
+	DirectBridge      DirectMode = "bridge"      // the other ports of the NIC, and the LAN
+	DirectVEPA        DirectMode = "vepa"        // the LAN, whose switch sends back what is for another port
+	DirectPrivate     DirectMode = "private"     // the LAN, never another port
+	DirectPassthrough DirectMode = "passthrough" // the NIC is one port's alone
+)
+
+// Direct puts the ports of a network on NICs of the host by macvtap: the port that
+// comes is put on the NIC that has the fewest.
+type Direct struct {
+	Mode    DirectMode `yaml:"mode,omitempty" json:"mode,omitempty"` // "" = bridge
+	Devices []string   `yaml:"devices" json:"devices"`
+}
+
+// Libvirt is what a libvirt definition says that has no place in a Network. It is
+// kept for libvirt's own tools, and changes nothing.
+type Libvirt struct {
+	Metadata string `yaml:"metadata,omitempty" json:"metadata,omitempty"` // the elements inside <metadata>, verbatim
+	Kept     string `yaml:"kept,omitempty" json:"kept,omitempty"`         // a <network> or <networkport> document with the rest
 }
 
 // StaticRoute is a route the host gets to a prefix that lies behind a guest.
@@ -109,19 +140,24 @@ type PortType string
 
 // The port types.
 const (
-	Tap  PortType = "tap"  // a tap device for QEMU, Firecracker, Cloud Hypervisor
-	Veth PortType = "veth" // a veth pair; the peer end goes into a namespace
+	Tap     PortType = "tap"     // a tap device for QEMU, Firecracker, Cloud Hypervisor
+	Veth    PortType = "veth"    // a veth pair; the peer end goes into a namespace
+	Macvtap PortType = "macvtap" // a tap on a NIC of the host, on a network that is direct
 )
 
 // Port is one guest NIC on a network.
 type Port struct {
 	Network   string       `yaml:"network" json:"network"`
-	Type      PortType     `yaml:"type,omitempty" json:"type,omitempty"`           // "" = tap
+	UUID      string       `yaml:"uuid,omitempty" json:"uuid,omitempty"`           // made by the store when empty
+	Guest     string       `yaml:"guest,omitempty" json:"guest,omitempty"`         // the virtual machine it is for, for people
+	Type      PortType     `yaml:"type,omitempty" json:"type,omitempty"`           // "" = tap; on a direct network macvtap
 	Interface string       `yaml:"interface,omitempty" json:"interface,omitempty"` // ≤15 characters; generated from the port's name when empty
 	Peer      string       `yaml:"peer,omitempty" json:"peer,omitempty"`           // veth only: name of the other end at creation; generated when empty
 	MAC       MAC          `yaml:"mac,omitempty" json:"mac,omitzero"`              // the guest's address; generated when zero
 	Addresses []netip.Addr `yaml:"addresses,omitempty" json:"addresses,omitempty"` // the guest's fixed addresses, for reservations and guards
 	Owner     string       `yaml:"owner,omitempty" json:"owner,omitempty"`         // tap only: user name or number that may open it
+	Device    string       `yaml:"device,omitempty" json:"device,omitempty"`       // macvtap only: the NIC below; chosen when empty
+	Libvirt   *Libvirt     `yaml:"libvirt,omitempty" json:"libvirt,omitempty"`     // what libvirt said of it beyond all this
 }
 
 // Truth returns the value a *bool with default true stands for.

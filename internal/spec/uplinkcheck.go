@@ -207,12 +207,9 @@ func (c *checker) bandwidth(path string, b *Bandwidth) {
 	if b == nil {
 		return
 	}
-	for _, r := range []struct {
-		key  string
-		rate Rate
-	}{{"in", b.In}, {"out", b.Out}} {
-		if _, err := ParseRate(r.rate.String()); r.rate != 0 && err != nil {
-			c.add(Field(path, r.key), "", "%d bits a second are outside 8kbit to 1000gbit", int64(r.rate))
+	for key, l := range map[string]Limit{"in": b.In, "out": b.Out} {
+		if _, err := ParseLimit(l.String()); l != (Limit{}) && err != nil {
+			c.add(Field(path, key), "", "%v", err)
 		}
 	}
 }

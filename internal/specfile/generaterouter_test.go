@@ -101,9 +101,17 @@ func anySet(t *rapid.T) *spec.AddressSet {
 
 func anyBandwidth() *rapid.Generator[*spec.Bandwidth] {
 	rate := rapid.Map(rapid.Int64Range(8000, 1e12), func(n int64) spec.Rate { return spec.Rate(n) })
-	rate = rapid.OneOf(rate, rapid.SampledFrom([]spec.Rate{0, 8000, 10e6, 1e9, 1e12}))
+	rate = rapid.OneOf(rate, rapid.SampledFrom([]spec.Rate{8000, 10e6, 1e9, 1e12}))
+	limit := rapid.Custom(func(t *rapid.T) (l spec.Limit) {
+		if rapid.Bool().Draw(t, "limited") {
+			l.Rate = rate.Draw(t, "rate")
+			l.Peak = rapid.OneOf(rapid.Just(spec.Rate(0)), rate).Draw(t, "peak")
+			l.Burst = rapid.Int64Range(0, 4<<20-1).Draw(t, "burst") * 1024
+		}
+		return l
+	})
 	return rapid.Ptr(rapid.Custom(func(t *rapid.T) spec.Bandwidth {
-		return spec.Bandwidth{In: rate.Draw(t, "in"), Out: rate.Draw(t, "out")}
+		return spec.Bandwidth{In: limit.Draw(t, "in"), Out: limit.Draw(t, "out")}
 	}), true)
 }
 
