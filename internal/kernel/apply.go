@@ -78,6 +78,11 @@ func (a *applier) do(op plan.Op) error {
 	del := op.Verb == plan.Del
 	switch o := op.Object.(type) {
 	case plan.Link:
+		if from, ok := op.Renames(); ok {
+			if err := a.rename(from, o); err != nil {
+				return err
+			}
+		}
 		if op.Verb == plan.Set || o.Foreign {
 			return a.setLink(o)
 		}
@@ -104,6 +109,8 @@ func (a *applier) do(op plan.Op) error {
 			return a.delShape(o)
 		}
 		return a.shape(o)
+	case plan.Isolation:
+		return a.isolation(o, o.On && !del)
 	}
 	return fmt.Errorf("%T is not an object of rtnetlink", op.Object)
 }

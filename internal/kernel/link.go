@@ -37,8 +37,12 @@ type device struct {
 	stp    bool // bridges only
 	vlans  bool // bridges only: they filter by VLAN
 	delay  int  // bridges only, in parts of userHz
-	conf4  []byte
-	conf6  []byte
+
+	isolated bool   // ports of bridges only
+	sharing  string // macvtaps only
+
+	conf4 []byte
+	conf6 []byte
 }
 
 // devices lists all links of the namespace.
@@ -103,26 +107,39 @@ func parseDevice(m []byte) (d device) {
 	return d
 }
 
-// parseInfo reads what is particular to the kind. The kernel puts the kind
-// before its data.
+// parseInfo reads what is particular to the kind, and to that of the master. The
+// kernel puts a kind before its data.
 func (d *device) parseInfo(info []byte) {
+	slave := ""
 	for kind, v := range attrs(info) {
 		switch kind {
 		case unix.IFLA_INFO_KIND:
 			d.kind = unix.ByteSliceToString(v)
 		case unix.IFLA_INFO_DATA:
-			for kind, v := range attrs(v) {
-				switch {
-				case d.kind == "bridge" && kind == nl.IFLA_BR_STP_STATE:
-					d.stp = number(v) != 0
-				case d.kind == "bridge" && kind == nl.IFLA_BR_VLAN_FILTERING:
-					d.vlans = len(v) > 0 && v[0] != 0
-				case d.kind == "bridge" && kind == nl.IFLA_BR_FORWARD_DELAY:
-					d.delay = number(v)
-				case d.kind == "tun" && kind == nl.IFLA_TUN_TYPE:
-					d.tap = len(v) > 0 && v[0] == unix.IFF_TAP
-				}
+			d.parseKind(v)
+		case nl.IFLA_INFO_SLAVE_KIND:
+			slave = unix.ByteSliceToString(v)
+		case nl.IFLA_INFO_SLAVE_DATA:
+			if slave == "bridge" {
+				d.parseSlave(v)
 			}
+		}
+	}
+}
+
+func (d *device) parseKind(data []byte) {
+	for kind, v := range attrs(data) {
+		switch {
+		case d.kind == "bridge" && kind == nl.IFLA_BR_STP_STATE:
+			d.stp = number(v) != 0
+		case d.kind == "bridge" && kind == nl.IFLA_BR_VLAN_FILTERING:
+			d.vlans = len(v) > 0 && v[0] != 0
+		case d.kind == "bridge" && kind == nl.IFLA_BR_FORWARD_DELAY:
+			d.delay = number(v)
+		case d.kind == "tun" && kind == nl.IFLA_TUN_TYPE:
+			d.tap = len(v) > 0 && v[0] == unix.IFF_TAP
+		case d.kind == "macvtap" && kind == nl.IFLA_MACVLAN_MODE:
+			d.sharing = sharing(uint32(number(v)))
 		}
 	}
 }
@@ -164,8 +181,8 @@ func (d *device) linkType() string {
 }
 
 // link is the device as an object of plan. Of our links in the daemon's namespace
-// only bridges tell their MAC: what is wanted of a tap or veth is the guest's,
-// which is not on this end.
+// only bridges and macvtaps tell their MAC: what is wanted of a tap or veth is the
+// guest's, which is not on this end.
 func (d *device) link(ns string, names map[int]string) plan.Link {
 	l := plan.Link{
 		Mark:   d.mark(),
@@ -179,8 +196,11 @@ func (d *device) link(ns string, names map[int]string) plan.Link {
 	if d.lower != d.index && !d.beyond {
 		l.Parent = names[d.lower]
 	}
-	if len(d.mac) == len(l.MAC) && (l.Mark == "" || l.Type == "bridge" || ns != "") {
+	if len(d.mac) == len(l.MAC) && (l.Mark == "" || l.Type == "bridge" || l.Type == "macvtap" || ns != "") {
 		l.MAC = spec.MAC(d.mac)
+	}
+	if l.Type == "macvtap" {
+		l.Lower, l.Sharing = l.Parent, d.sharing
 	}
 	if l.Type == "bridge" {
 		l.STP, l.ForwardDelay = d.stp, spec.Seconds(d.delay/userHz)

@@ -23,6 +23,11 @@ func (a *applier) addLink(l plan.Link) error {
 		err = a.create(l, nil, bridgeInfo(l))
 	case "macvlan":
 		return a.addMacvlan(l)
+	case "macvtap":
+		return a.addMacvtap(l)
+	case "ifb":
+		info, _ := linkInfo("ifb")
+		err = a.create(l, mtuAttr(l.MTU), info)
 	case "veth":
 		if l.PeerNS != l.NS {
 			return a.addPair(l)
@@ -52,9 +57,9 @@ func (a *applier) create(l plan.Link, extra []nl.NetlinkRequestData, info *nl.Rt
 	}, extra...)
 	if l.Type == "bridge" {
 		data = append(data, mtuAttr(beside(l.MTU))...)
-		if !l.MAC.IsZero() {
-			data = append(data, attr(unix.IFLA_ADDRESS, l.MAC[:]))
-		}
+	}
+	if ownMAC := l.Type == "bridge" || l.Type == "ifb"; ownMAC && !l.MAC.IsZero() {
+		data = append(data, attr(unix.IFLA_ADDRESS, l.MAC[:]))
 	}
 	return a.k.change(unix.RTM_NEWLINK, unix.NLM_F_CREATE|unix.NLM_F_EXCL, data...)
 }

@@ -23,6 +23,8 @@ func (a *applier) setLink(l plan.Link) error {
 		return fmt.Errorf("link of type %s is not kvmnet's", have.linkType())
 	case l.Type == "macvlan" && l.Lower != "":
 		return a.addMacvlan(l) // the NIC below it may be another one
+	case l.Type == "macvtap" && l.Lower != "":
+		return a.addMacvtap(l)
 	}
 	return a.alter(have, l)
 }
@@ -62,9 +64,13 @@ func (a *applier) alter(have device, l plan.Link) error {
 // the first byte fe: a bridge that was given no address takes its lowest port's,
 // and must not take a guest's, nor another one each time a guest comes or goes.
 //
-// In the namespace of a router there are no ports of guests: a MAC is the link's.
+// In the namespace of a router there are no ports of guests: a MAC is the link's. A
+// macvtap is what the LAN sees of the guest, and an ifb cannot be given another one.
 func hostMAC(l plan.Link) spec.MAC {
-	if l.NS == "" && l.Type != "bridge" && !l.MAC.IsZero() {
+	if l.Type == "ifb" {
+		return spec.MAC{}
+	}
+	if l.NS == "" && l.Type != "bridge" && l.Type != "macvtap" && !l.MAC.IsZero() {
 		l.MAC[0] = 0xfe
 	}
 	return l.MAC
@@ -126,12 +132,7 @@ func (a *applier) modify(index int, data []nl.NetlinkRequestData) error {
 func (a *applier) setUp(u plan.Up, up bool) error {
 	index, err := a.index(u.Link)
 	if err == nil {
-		msg := nl.NewIfInfomsg(unix.AF_UNSPEC)
-		msg.Index, msg.Change = int32(index), unix.IFF_UP
-		if up {
-			msg.Flags = unix.IFF_UP
-		}
-		err = a.k.change(unix.RTM_NEWLINK, 0, msg)
+		err = a.k.raise(index, up)
 	}
 	if up {
 		return err

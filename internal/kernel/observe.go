@@ -52,6 +52,7 @@ type view struct {
 	names   map[int]string    // of links, by index
 	marks   map[int]plan.Mark // of links, by index
 	shaped  []int             // links of ours with a token bucket
+	mtus    map[int]int       // of those
 	lowers  map[string]int    // macvlans of ours, and the NICs below them
 }
 
@@ -69,7 +70,7 @@ func (v *view) addNamespace(devices []device) {
 func (v *view) addLinks(devices []device) {
 	v.names = make(map[int]string, len(devices))
 	v.marks = make(map[int]plan.Mark, len(devices))
-	v.lowers = map[string]int{}
+	v.lowers, v.mtus = map[string]int{}, map[int]int{}
 	for i := range devices {
 		d := &devices[i]
 		v.names[d.index], v.marks[d.index] = d.name, d.mark()
@@ -80,8 +81,12 @@ func (v *view) addLinks(devices []device) {
 		if d.flags&unix.IFF_UP != 0 {
 			v.state.Add(plan.Up{Mark: d.mark(), NS: v.ns, Link: d.name})
 		}
+		if d.isolated {
+			v.state.Add(plan.Isolation{Mark: d.mark(), NS: v.ns, Link: d.name, On: true})
+		}
 		if d.mark() != "" && d.qdisc == tokenBucket {
 			v.shaped = append(v.shaped, d.index)
+			v.mtus[d.index] = d.mtu
 		}
 		if d.mark() != "" && d.kind == "macvlan" {
 			v.lowers[d.name] = d.lower

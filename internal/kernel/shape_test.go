@@ -19,16 +19,42 @@ func TestShapeIsObservedAsSetAndChangedInPlace(t *testing.T) {
 	before := w.see().String()
 	w.again(plan.Add, shaped(10e6))
 	first := w.root("lab0")
-	for _, rate := range []spec.Rate{8000, 64e3, 1e9, 100e9, 1000e9} {
-		w.again(plan.Set, shaped(rate))
-		equal(t, w.see()[shaped(0).Key()], plan.Object(shaped(rate)))
+	for _, s := range []plan.Shape{
+		{Rate: 8000}, {Rate: 64e3}, {Rate: 1e9}, {Rate: 100e9}, {Rate: 1000e9},
+		{Rate: 8e6, Burst: 512 << 10}, {Rate: 8e6, Peak: 16e6}, {Rate: 64e3, Peak: 100e9, Burst: 1 << 10},
+		{Rate: 10e9, Peak: 50e9, Burst: 64 << 20}, {Rate: 64e3, Burst: 100 << 20}, {Rate: 1000e9, Peak: 2000e9},
+	} {
+		s.Mark, s.Link = lab, "lab0"
+		w.again(plan.Set, s)
+		have := w.see()
+		have[s.Key()] = plan.Shape(have[s.Key()].(plan.Shape))
+		if ops, _ := plan.Diff(plan.State{s.Key(): s}, plan.State{s.Key(): have[s.Key()]}); len(ops) > 0 {
+			t.Errorf("to be done again: %s", ops)
+		}
 		if now := w.root("lab0"); now != first {
-			t.Errorf("at %s qdisc %x took the place of %x", rate, now, first)
+			t.Errorf("at %s qdisc %x took the place of %x", s, now, first)
 		}
 	}
 	w.again(plan.Del, shaped(8000))
 	equal(t, w.see().String(), before)
 	w.must(plan.Del, plan.Shape{Mark: lab, Link: "none"})
+}
+
+func TestShapeWithAnotherBurstOrPeakIsAnother(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	w.must(plan.Add, bridge("lab0"))
+	all := []plan.Shape{shaped(8e6), shaped(8e6), shaped(8e6), shaped(9e6)}
+	all[1].Burst, all[2].Peak = 512<<10, 9e6
+	for i, s := range all {
+		w.must(plan.Set, s)
+		have := plan.State{s.Key(): w.see()[s.Key()]}
+		for k, other := range all {
+			if ops, _ := plan.Diff(plan.State{s.Key(): other}, have); len(ops) > 0 != (i != k) {
+				t.Errorf("from %s to %s: %v", s, other, plan.Lines(ops))
+			}
+		}
+	}
 }
 
 // root is the handle of a link's root qdisc.
@@ -118,18 +144,20 @@ func (w *world) burst(link string) uint64 {
 func TestBucketForGoesByRateAndMTU(t *testing.T) {
 	t.Parallel()
 	for _, c := range []struct {
-		rate spec.Rate
-		mtu  int
-		want bucket
+		shape plan.Shape
+		mtu   int
+		want  bucket
 	}{
-		{8000, 1500, bucket{1000, 3036, 6072}},
-		{8000, 9000, bucket{1000, 18036, 36072}},
-		{100e6, 1500, bucket{12.5e6, 125000, 750000}},
-		{1e9, 65535, bucket{125e6, 1.25e6, 7.5e6}},
-		{1000e9, 1500, bucket{125e9, 1 << 30, 1 << 30}},
+		{plan.Shape{Rate: 8000}, 1500, bucket{rate: 1000, burst: 3036, limit: 6072}},
+		{plan.Shape{Rate: 8000}, 9000, bucket{rate: 1000, burst: 18036, limit: 36072}},
+		{plan.Shape{Rate: 100e6}, 1500, bucket{rate: 12.5e6, burst: 125000, limit: 750000}},
+		{plan.Shape{Rate: 1e9}, 65535, bucket{rate: 125e6, burst: 1.25e6, limit: 7.5e6}},
+		{plan.Shape{Rate: 1000e9}, 1500, bucket{rate: 125e9, burst: 1 << 30, limit: 1 << 30}},
+		{plan.Shape{Rate: 8e6, Peak: 16e6, Burst: 1 << 20}, 1500, bucket{rate: 1e6, peak: 2e6, burst: 1 << 20, peakBurst: 20000, limit: 1<<20 + 50000}},
+		{plan.Shape{Rate: 8e6, Burst: 1}, 1500, bucket{rate: 1e6, burst: 3036, limit: 53036}},
 	} {
-		if got := bucketFor(c.rate, c.mtu); got != c.want {
-			t.Errorf("%s at %d: %+v, want %+v", c.rate, c.mtu, got, c.want)
+		if got := bucketFor(c.shape, c.mtu); got != c.want {
+			t.Errorf("%s at %d: %+v, want %+v", c.shape, c.mtu, got, c.want)
 		}
 	}
 }

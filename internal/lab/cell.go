@@ -144,13 +144,17 @@ func (d *demo) each(add func(*network, family)) {
 
 // within adds what guests may do on their own network.
 func (s *sheet) within(n *network, f family) {
-	a, b := n.guests[0], n.guests[1]
-	s.add("guest ↔ guest, same network", n, f, yes, func(ctx context.Context) verdict {
-		there := question{from: a, to: b.addr.addr(f), hope: true, mute: b.host == nil}.put(ctx)
-		if v := plain(yes, there); v.outcome != yes {
+	a, b, promise := n.guests[0], n.guests[1], yes
+	if n.spec.Isolated && !n.lan() { // on a LAN only ports of kvmnet are kept apart
+		promise = no
+	}
+	hope := promise == yes
+	s.add("guest ↔ guest, same network", n, f, promise, func(ctx context.Context) verdict {
+		there := question{from: a, to: b.addr.addr(f), hope: hope, mute: b.host == nil}.put(ctx)
+		if v := plain(promise, there); v.outcome != promise {
 			return v
 		}
-		return plain(yes, question{from: b, to: a.addr.addr(f), hope: true, mute: a.host == nil}.put(ctx))
+		return plain(promise, question{from: b, to: a.addr.addr(f), hope: hope, mute: a.host == nil}.put(ctx))
 	})
 }
 

@@ -11,16 +11,35 @@ import (
 	"kvmnet/internal/plan"
 )
 
-// Apply makes all the changes in one transaction: every op has the same outcome.
+// Apply makes all the changes in one transaction, and those on Redirects behind it in
+// another: every op has the same outcome.
 // It returns an error an op, in their order. Ops that are done already are not
 // errors. A Program that is added or set replaces the whole table; the elements
 // and chains it held and the ops leave alone stay.
 func (c *Conn) Apply(ctx context.Context, ops []plan.Op) []error {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	err := c.apply(ctx, ops)
+	led, rules := partition(ops, func(op plan.Op) bool { _, is := op.Object.(plan.Redirect); return is })
+	var err error
+	if len(rules) > 0 {
+		err = c.apply(ctx, rules)
+	}
+	if err == nil {
+		err = c.detour(led)
+	}
 	c.cache = nil
 	return slices.Repeat([]error{err}, len(ops))
+}
+
+func partition(ops []plan.Op, fits func(plan.Op) bool) (yes, no []plan.Op) {
+	for _, op := range ops {
+		if fits(op) {
+			yes = append(yes, op)
+		} else {
+			no = append(no, op)
+		}
+	}
+	return yes, no
 }
 
 func (c *Conn) apply(ctx context.Context, ops []plan.Op) error {

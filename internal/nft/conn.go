@@ -23,6 +23,7 @@ type Conn struct {
 	conn  *netlink.Conn
 	room  int        // bytes that fit into a transaction
 	cache plan.State // what Observe saw at generation gen; nil = nothing known
+	led   detours    // the same, beside it
 	gen   uint32
 }
 

@@ -1,8 +1,8 @@
 // Package nft holds the packet program of kvmnet, two fixed nftables tables that
 // are the same for any number of networks, and their maps, which are the networks.
 //
-// What enters: plan.Ops on Program, Chain and Element objects, and a namespace.
-// What leaves: the observed Program, Chains and Elements of that namespace, a
+// What enters: plan.Ops on Program, Chain, Element and Redirect objects, and a
+// namespace. What leaves: what is observed of these in that namespace, a
 // fingerprint of the rules as the kernel holds them, counters of refused packets,
 // of policies and of forwards, and wake-ups when somebody changes the ruleset.
 //
@@ -12,7 +12,10 @@
 // no packet meets the one without the other. Chains that are made for one object
 // are compiled the same way, a text once. Single elements need no compiling.
 //
-// nft touches the tables "inet kvmnet" and "bridge kvmnet" and nothing else: no
-// other table, no link, no sysctl. It imports netns, spec and plan, and nothing
+// Redirects are chains in a third table, "netdev kvmnet", which is there while there
+// are any.
+//
+// nft touches the tables "inet kvmnet", "bridge kvmnet" and "netdev kvmnet" and
+// nothing else: no other table, no link, no sysctl. It imports netns, spec and plan, and nothing
 // that imports it.
 package nft

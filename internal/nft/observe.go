@@ -16,8 +16,8 @@ import (
 const attempts = 20
 
 // Observe returns our Program, if the table exists, every Chain that is made for
-// one object, and every Element of the maps and sets. All that is in our table is ours: each element has the owner
-// "host", since the kernel does not store another. As long as nobody changes any
+// one object, every Element of the maps and sets, and every Redirect. All that is in
+// our tables is ours: each element has the owner "host", since the kernel does not store another. As long as nobody changes any
 // rule in the namespace it answers from memory.
 func (c *Conn) Observe(ctx context.Context) (plan.State, error) {
 	c.mu.Lock()
@@ -32,9 +32,14 @@ func (c *Conn) Observe(ctx context.Context) (plan.State, error) {
 		if err != nil {
 			return nil, fmt.Errorf("observe nftables: %w", err)
 		}
+		if c.led, err = c.readDetours(); err != nil {
+			return nil, fmt.Errorf("observe nftables: %w", err)
+		}
 		c.cache, c.gen = state, gen
 	}
-	return maps.Clone(c.cache), nil
+	state, err := c.redirects(c.led)
+	maps.Copy(state, c.cache)
+	return state, err
 }
 
 // read dumps the table between two looks at the generation, so that the state is

@@ -43,8 +43,8 @@ func someByDHCP(live *spec.Spec) bool {
 }
 
 // Announce lists the addresses that the segment they are on has to be told of after
-// ops: those that are new to it, and all of a router's interface that was plugged
-// in, raised, or given another MAC.
+// ops: those that are new to it, all of a router's interface that was plugged in,
+// raised, or given another MAC, and of a bridge that was given another MAC.
 func Announce(ops []Op, want State) []Addr {
 	told := map[Key]Addr{}
 	all := func(p place) {
@@ -67,6 +67,9 @@ func Announce(ops []Op, want State) []Addr {
 		case Link:
 			if op.Verb != Del {
 				all(plugged(o))
+			}
+			if old, was := op.Old.(Link); was && networkBridge(o) && !sameMAC(o, old) {
+				all(placeOf(o))
 			}
 		}
 	}

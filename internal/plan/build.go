@@ -29,6 +29,7 @@ func Build(live *spec.Spec, facts Facts) State {
 		b.port(name, p)
 	}
 	b.adopted()
+	b.isolate()
 	for name, r := range sorted(live.Routers) {
 		b.router(name, r)
 	}
@@ -112,6 +113,10 @@ func (b *builder) bridgeMAC(name string, hb *spec.HostBridge) spec.MAC {
 // own interface, and whatever the guest sends there the host would take, answer
 // and, if it forwards, route past every rule of ours.
 func (b *builder) port(name string, p *spec.Port) {
+	if p.Type == spec.Macvtap {
+		b.macvtap(name, p)
+		return
+	}
 	owner := Mark("port/" + name)
 	l := Link{Mark: owner, Name: p.Interface, Type: string(p.Type), MAC: p.MAC, Peer: p.Peer, TapOwner: b.facts.UIDs[p.Owner]}
 	if _, there := b.facts.Links[l.Name]; p.Owner != "" && l.TapOwner == "" && !there {
@@ -164,6 +169,8 @@ func (b *builder) release() {
 	for key, value := range b.facts.Borrowed {
 		if link, ok := strings.CutPrefix(key, "master/"); ok {
 			b.releaseLink(link, value)
+		} else if link, ok := strings.CutPrefix(key, isolationKey("")); ok {
+			b.releaseIsolation(link, value)
 		} else {
 			b.releaseSysctl(key, value)
 		}

@@ -15,6 +15,8 @@ type Conflict struct {
 func Diff(want, have State) ([]Op, []Conflict) {
 	d := differ{want: want, have: have}
 	d.withhold()
+	d.rename()
+	have = d.have
 	calm := len(d.waits)+len(d.replaced)+len(d.late) == 0
 	for k, w := range want {
 		if calm || !d.waits[w.Owner()] && !d.late[placeOf(w)] {
@@ -37,6 +39,7 @@ type differ struct {
 	waits      map[string]bool // owners in conflict
 	replaced   map[Key]bool    // links of ours that stand in the way of others
 	late       map[place]bool  // links that come in a later pass, with all that is on them
+	renamed    map[Key]Link    // bridges that get another name, as they are now, by what they will be
 	ops        []Op
 	conflicts  []Conflict
 }
@@ -44,7 +47,11 @@ type differ struct {
 // need adds the op, if any, that gives the host a wanted object.
 func (d *differ) need(k Key, w Object) {
 	h, there := d.have[k]
+	there = there && !d.lost(w)
+	old, renamed := d.renamed[k]
 	switch {
+	case renamed:
+		d.ops = append(d.ops, Op{Set, w, old})
 	case d.reloads(w):
 		d.ops = append(d.ops, Op{Add, w, nil})
 	case !there && mustExist(w):
@@ -53,6 +60,18 @@ func (d *differ) need(k Key, w Object) {
 	case !same(w, h):
 		d.ops = append(d.ops, Op{Set, w, h})
 	}
+}
+
+// lost reports whether a port loses what is wanted of it when it is plugged into
+// another bridge.
+func (d *differ) lost(w Object) bool {
+	i, ok := w.(Isolation)
+	if !ok {
+		return false
+	}
+	now, wanted := d.want[Key{i.NS, KindPort, i.Link}].(Link)
+	before, _ := d.have.Link(i.NS, i.Link)
+	return wanted && now.Master != before.Master
 }
 
 // reloads reports whether the object belongs to a program that is to be loaded
@@ -151,6 +170,8 @@ func linkOf(o Object) string {
 		return o.Link
 	case Shape:
 		return o.Link
+	case Isolation:
+		return o.Link
 	}
 	return ""
 }
@@ -177,6 +198,8 @@ func mustExist(w Object) bool {
 		return w.Foreign
 	case Sysctl:
 		return w.Foreign
+	case Isolation:
+		return !w.On
 	}
 	return false
 }

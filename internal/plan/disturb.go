@@ -9,8 +9,23 @@ import (
 // means that no packet is lost.
 func Disturbs(ops []Op) []string {
 	var notes []string
+	fresh, rules := map[place]bool{}, map[string]bool{} // links and chains that are new
 	for _, op := range ops {
-		if note := disturbs(op); note != "" {
+		switch o := op.Object.(type) {
+		case Link:
+			fresh[placeOf(o)] = op.Verb == Add
+		case Chain:
+			rules[o.Digest] = rules[o.Digest] || op.Verb == Add
+		}
+	}
+	for _, op := range ops {
+		i, isolates := op.Object.(Isolation)
+		c, ends := op.Object.(Chain)
+		switch note := disturbs(op); {
+		case isolates && op.Verb == Add && !fresh[placeOf(i)]:
+			notes = append(notes, i.Link+" does not reach the other guests of its network any more")
+		case ends && op.Verb == Del && rules[c.Digest]: // the same by another name
+		case note != "":
 			notes = append(notes, note)
 		}
 	}
@@ -83,6 +98,9 @@ func disturbsChain(c Chain) string {
 	case "policy":
 		return fmt.Sprintf("the policies in chain %s%s change; connections they permit no more end", c.Name, where)
 	case "source":
+		if c.NS == "" {
+			return "" // connections keep the source they have
+		}
 		return fmt.Sprintf("the source chosen in chain %s%s changes; connections that leave with another end", c.Name, where)
 	}
 	return ""
@@ -93,10 +111,16 @@ func disturbsLink(op Op, l Link) string {
 	switch {
 	case op.Verb == Del && l.Type == "bridge":
 		return fmt.Sprintf("%s stops: bridge %s goes, its ports lose their cable", l.Owner(), l.Name)
+	case l.Type == "ifb":
+		return ""
 	case op.Verb == Del:
 		return fmt.Sprintf("%s loses its device %s", l.Owner(), l.Name)
+	case op.Verb == Set && l.Type == "macvtap" && l.Lower != old.Lower:
+		return fmt.Sprintf("%s loses its device %s for another one, on %s", l.Owner(), l.Name, l.Lower)
 	case op.Verb == Set && l.Master != old.Master && old.Master != "":
 		return fmt.Sprintf("%s is re-plugged from %s to %s", l.Name, old.Master, orNowhere(l.Master))
+	case op.Verb == Set && l.Type == "bridge" && l.STP && !old.STP:
+		return fmt.Sprintf("%s begins to speak STP: its ports pass nothing for twice the forward delay", l.Name)
 	case op.Verb == Set && l.MTU > 0 && l.MTU != old.MTU:
 		return fmt.Sprintf("%s changes its MTU from %d to %d", l.Name, old.MTU, l.MTU)
 	case op.Verb == Set && !sameMAC(l, old) && l.Type == "bridge":

@@ -24,6 +24,7 @@ type Facts struct {
 	Uplinks4  []string          // links with an IPv4 default route, or half of one, that are no network's bridge
 	Uplinks6  []string          // the same for IPv6
 	LocalNet  map[string]bool   // links on which route_localnet is on
+	Isolated  map[string]bool   // ports of bridges that are kept from others
 	Settings  map[string]string // sysctl path → value, of links that are no network's bridge
 	Forwards4 bool              // the whole host forwards IPv4
 	Forwards6 bool              // the whole host forwards IPv6
@@ -32,14 +33,20 @@ type Facts struct {
 }
 
 // Borrowed records, for every setting of a foreign object that we changed, the
-// value it had before: sysctl paths, and "master/<link>" for enslaved links.
+// value it had before: sysctl paths, "master/<link>" for enslaved links, and
+// "isolated/<link>" for ports of our bridges.
 type Borrowed map[string]string
 
 // Learn fills the facts that follow from an observed state. They are those of the
 // daemon's own namespace: what is in a router's is ours.
 func (f Facts) Learn(have State) Facts {
 	f.Links, f.Settings, f.LocalNet = map[string]Link{}, map[string]string{}, map[string]bool{}
-	f.Addresses = nil
+	f.Addresses, f.Isolated = nil, map[string]bool{}
+	for i := range Of[Isolation](have) {
+		if i.NS == "" {
+			f.Isolated[i.Link] = i.On
+		}
+	}
 	for l := range Of[Link](have) {
 		if l.NS == "" {
 			f.Links[l.Name] = l
@@ -148,6 +155,8 @@ func lent(o Object) (key string, borrows, releases bool) {
 		return o.Path(), o.Foreign && !o.Release, o.Release
 	case Link:
 		return masterKey(o.Name), o.Foreign && !o.Release, o.Release
+	case Isolation:
+		return isolationKey(o.Link), o.Foreign && !o.Release, o.Release
 	}
 	return "", false, false
 }
@@ -158,6 +167,11 @@ func (f *Facts) current(o Object) string {
 		return f.Settings[o.Path()]
 	case Link:
 		return f.Links[o.Name].Master
+	case Isolation:
+		if f.Isolated[o.Link] {
+			return "on"
+		}
+		return "off"
 	}
 	return ""
 }

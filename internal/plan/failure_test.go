@@ -135,6 +135,8 @@ func TestHinders(t *testing.T) {
 	plugged := hostEnd
 	plugged.Master = "br0"
 	held := plan.Element{Mark: "host", Map: "held4", ID: "eth0"}
+	isolation := plan.Isolation{Mark: "port/vm1", Link: "tap1", On: true}
+	detour := plan.Redirect{Mark: lab, Link: "lab0", To: "ifb_lab"}
 	add := func(o plan.Object) plan.Op { return plan.Op{Verb: plan.Add, Object: o} }
 	set := func(o plan.Object) plan.Op { return plan.Op{Verb: plan.Set, Object: o} }
 	del := func(o plan.Object) plan.Op { return plan.Op{Verb: plan.Del, Object: o} }
@@ -181,6 +183,12 @@ func TestHinders(t *testing.T) {
 		{"the rules of another router do not", del(hostEnd), del(plan.Element{Mark: "host", NS: "r2", Map: "from", ID: "eth0"}), false},
 		{"the same name elsewhere", add(inside), add(plan.Up{Link: "eth0"}), false},
 		{"a link that cannot be made hinders no rule", add(link), del(row), false},
+		{"a bridge that keeps its name keeps its rows", plan.Op{Verb: plan.Set, Object: plan.Link{Mark: lab, Name: "new0", Type: "bridge"}, Old: link}, del(row), true},
+		{"a port stays down unless it is kept apart", add(isolation), add(plan.Up{Mark: "port/vm1", Link: "tap1"}), true},
+		{"one that could not be let go stays up", del(isolation), add(plan.Up{Mark: "port/vm1", Link: "tap1"}), false},
+		{"what frames are led over stays while they are", del(detour), del(plan.Link{Mark: lab, Name: "ifb_lab", Type: "ifb"}), true},
+		{"another does not", del(detour), del(plan.Link{Mark: lab, Name: "ifb_db", Type: "ifb"}), false},
+		{"a detour that cannot be made hinders nothing", add(detour), add(plan.Up{Mark: lab, Link: "lab0"}), false},
 		{"nor does one that stays where it is", plan.Op{Verb: plan.Set, Object: link, Old: link}, del(row), false},
 	} {
 		if got := c.failed.Hinders(c.next); got != c.want {

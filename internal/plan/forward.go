@@ -105,7 +105,7 @@ func (e *end) reserved(names map[string][]netip.Addr) {
 			continue
 		}
 		for _, host := range slices.Sorted(maps.Keys(s.DHCP.Hosts)) {
-			key := e.n.DNS.Key(host)
+			key := e.n.DNS.Key(spec.ReservedName(host))
 			names[key] = append(names[key], s.DHCP.Hosts[host].IP)
 		}
 	}

@@ -5,11 +5,12 @@ package plan
 // is left counts as failed, too, and may hinder more.
 //
 //   - An owner whose rules are not in force gets no link, setting, address or route.
-//   - A link does not come up without its bridge and its settings.
+//   - A link does not come up without its bridge, its settings and its isolation.
 //   - A port that is not down is not unplugged, and a bridge whose ports could not
 //     be taken out is not deleted.
 //   - No rule is removed while something it judges may still be there.
 //   - No bridge forwards IPv6 while that would cost the host its own route.
+//   - What a link's packets make a detour over does not go before the detour ends.
 //   - A router has nothing without its namespace, and no end of a pair without the
 //     other.
 func (o Op) Hinders(next Op) bool {
@@ -24,17 +25,23 @@ func (o Op) Hinders(next Op) bool {
 		return del && (ok && placeOf(l) == placeOf(obj) && next.Verb == Set || o.empties(next))
 	case Sysctl:
 		return obj.Release && (removesRule(next) || obj.Link == "all" && makesLink(next)) || raises(next, placeOf(obj)) || obj.learns() && forwards6(next)
+	case Isolation:
+		return !del && raises(next, placeOf(obj))
+	case Redirect:
+		l, ok := next.Object.(Link)
+		return del && ok && next.Verb == Del && placeOf(l) == place{obj.NS, obj.To}
 	case Link:
 		return (del || o.plugs()) && o.judgedBy(next) || !del && (raises(next, placeOf(obj)) || obj.otherEnd(next)) || o.empties(next)
 	}
 	return false
 }
 
-// plugs reports whether a link is to leave a bridge, or to enter one.
+// plugs reports whether a link is to leave a bridge, or to enter one, or to be
+// judged by the rows of another name.
 func (o Op) plugs() bool {
 	before, ok := o.Old.(Link)
 	l, _ := o.Object.(Link)
-	return ok && o.Verb == Set && before.Master != l.Master
+	return ok && o.Verb == Set && (before.Master != l.Master || before.Name != l.Name)
 }
 
 // judgedBy reports whether next removes a rule from the namespace of the link, or

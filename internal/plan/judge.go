@@ -104,6 +104,10 @@ func (j *Judge) source(f Flow, in *end) bool {
 	if to, ok := j.element(f.NS, "floating_source"+fam, src.String()); ok {
 		return seen.Addr().String() == to
 	}
+	if in.i == nil && src.Is4() && in.n.NAT != nil && !in.n.NAT.Address.IsZero() {
+		// The range may change under a connection: the old source still leads back here.
+		return f.SNAT || f.Orig.Dst.Addr().IsMulticast()
+	}
 	if chosen := in.chosen(src); !chosen.IsZero() {
 		ports := in.i.SNAT.Ports
 		transport := slices.Contains([]uint8{6, 17, 132}, f.Protocol)

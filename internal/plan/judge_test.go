@@ -130,6 +130,28 @@ func TestJudgeEndsWhatRemovedForwardsLed(t *testing.T) {
 	}
 }
 
+// A source that the host leaves with, or left with, goes on leading back.
+func TestJudgeLetsConnectionsKeepTheSourceOfARange(t *testing.T) {
+	t.Parallel()
+	s := readSpec(t, strings.Replace(labSpec, `"mode": "nat"`, `"mode": "nat", "nat": {"address": "203.0.113.8", "ports": "2000-2999"}`, 1))
+	m := labMachine(t)
+	j := plan.NewJudge(s, m.facts(), plan.Build(s, m.facts()), nil)
+	for name, c := range map[string]struct {
+		flow  string
+		stale bool
+	}{
+		"the source it has":   {"host ps tcp 10.9.0.9:4000>192.0.2.1:80 192.0.2.1:80>203.0.113.8:2005", false},
+		"the one it had":      {"host ps tcp 10.9.0.9:4000>192.0.2.1:80 192.0.2.1:80>203.0.113.7:2005", false},
+		"the host's":          {"host ps tcp 10.9.0.9:4000>192.0.2.1:80 192.0.2.1:80>198.51.100.5:4000", false},
+		"its own":             {"host p tcp 10.9.0.9:4000>192.0.2.1:80 192.0.2.1:80>10.9.0.9:4000", true},
+		"its own, to a group": {"host p udp 10.9.0.9:4000>239.1.1.1:80 239.1.1.1:80>10.9.0.9:4000", false},
+	} {
+		if got := j.Stale(flow(t, c.flow)); got != c.stale {
+			t.Errorf("%s: stale %v", name, got)
+		}
+	}
+}
+
 func TestAnnounceAndSevers(t *testing.T) {
 	t.Parallel()
 	m := labMachine(t)
@@ -145,6 +167,8 @@ func TestAnnounceAndSevers(t *testing.T) {
 		{"the uplink's address", "192.168.1.100", "192.168.1.101", []string{"192.168.1.101/24"}, true},
 		{"re-plugged", `"bridge": "br0", "address"`, `"bridge": "br9", "address"`, []string{"192.168.1.100/24", "192.168.1.110/32"}, false},
 		{"another MAC", `"address": "192.168.1.100/24"`, `"address": "192.168.1.100/24", "mac": "52:54:00:00:00:07"`, []string{"192.168.1.100/24", "192.168.1.110/32"}, false},
+		{"a bridge's MAC", `"mode": "nat", "bridge": {"name": "lab0"`, `"mode": "nat", "bridge": {"mac": "52:54:00:00:00:07", "name": "lab0"`, []string{"10.9.0.1/24"}, false},
+		{"a bridge's name", `"mode": "nat", "bridge": {"name": "lab0"`, `"mode": "nat", "bridge": {"name": "new0"`, nil, true},
 		{"a new gateway", `"10.0.2.1/24"`, `"10.0.2.1/24, 10.0.7.1/24"`, []string{"10.0.7.1/24"}, true},
 		{"a policy", `"ports": "5432"`, `"ports": "5433"`, nil, true},
 		{"a new policy", `"policies": {`, `"policies": {"n": {"from": "red", "to": "outside", "deny": [{}]},`, nil, true},

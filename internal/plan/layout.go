@@ -25,6 +25,7 @@ type layout struct {
 	forwards map[string][]*spec.Forward         // by the network they lead to
 	guests   map[string]map[string][]netip.Addr // see fixed
 	ports    map[string][]string                // see portsOf
+	nics     map[string]string                  // see nicOf
 }
 
 // end is where a network meets the host or a router, whose address is the gateway

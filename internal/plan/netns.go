@@ -5,8 +5,6 @@ import (
 	"fmt"
 	"net/netip"
 	"strings"
-
-	"kvmnet/internal/spec"
 )
 
 // Netns is a named network namespace. That it is ours is written on its loopback
@@ -53,18 +51,6 @@ func (r Rule) String() string {
 	fmt.Fprintf(&b, " lookup %d", r.Table)
 	return b.String()
 }
-
-// Shape limits what a link sends. It is the link's root qdisc, a token bucket.
-type Shape struct {
-	Mark
-	NS, Link string
-	Rate     spec.Rate
-}
-
-// Key implements Object.
-func (s Shape) Key() Key { return Key{s.NS, KindShape, s.Link} }
-
-func (s Shape) String() string { return fmt.Sprintf("qdisc tbf dev %s rate %s", s.Link, s.Rate) }
 
 // Chain is a chain of our table that is made for one object, such as the policies
 // of a network, beside those of the program. An element of one of the program's

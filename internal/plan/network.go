@@ -20,6 +20,7 @@ func (b *builder) network(name string, n *spec.Network) {
 	b.policyChains(e)
 	b.capNetwork(e)
 	b.settings(owner, e)
+	b.limits(name, n)
 	for _, s := range n.Subnets {
 		if b.has(s.Address.Addr()) {
 			b.want.Add(Addr{Mark: owner, Link: br, Prefix: s.Address})
@@ -57,10 +58,7 @@ func (b *builder) rows(owner Mark, e *end) {
 		row("gateways"+family(s.Address.Addr()), s.Address.Addr().String(), "")
 	}
 	if n.Mode == spec.NAT {
-		row("masquerade4", br, "")
-		if n.NAT == nil || spec.Truth(n.NAT.IPv6) {
-			row("masquerade6", br, "")
-		}
+		b.natSource(owner, e)
 	}
 	if n.Uplink != "" {
 		row("pinned", br, "")

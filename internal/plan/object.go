@@ -14,18 +14,20 @@ type Kind int
 
 // The kinds of objects.
 const (
-	KindNetns   Kind = iota // a network namespace
-	KindProgram             // our nftables table: chains, rules, empty maps
-	KindChain               // a chain of ours that is made for one object, beside the program's
-	KindElement             // an element of one of its maps or sets
-	KindBridge              // a bridge
-	KindPort                // a link that can be enslaved: tap, veth, or a foreign device
+	KindNetns     Kind = iota // a network namespace
+	KindProgram               // our nftables table: chains, rules, empty maps
+	KindChain                 // a chain of ours that is made for one object, beside the program's
+	KindElement               // an element of one of its maps or sets
+	KindBridge                // a bridge
+	KindPort                  // a link that can be enslaved: tap, veth, or a foreign device
+	KindIsolation             // a port of a bridge that is kept from others
 	KindSysctl
 	KindAddr
 	KindUp // the administrative state of a link, apart so that sysctls precede it
 	KindRoute
-	KindRule  // a rule of policy routing
-	KindShape // a limit on what a link sends
+	KindRule     // a rule of policy routing
+	KindShape    // a limit on what a link sends
+	KindRedirect // what a link receives goes by way of another
 )
 
 // Key identifies an object within a host. NS is the network namespace, "" for
@@ -57,8 +59,8 @@ type Link struct {
 	Mark
 	NS     string
 	Name   string   // ≤15 characters
-	Type   string   // bridge, tap, veth, macvlan; for foreign devices whatever the kernel calls it
-	MAC    spec.MAC // of a guest's port and the host's end of a pair: the other end's
+	Type   string   // bridge, tap, veth, macvlan, macvtap, ifb; for foreign devices whatever the kernel calls it
+	MAC    spec.MAC // of a tap or veth of a guest and the host's end of a pair: the other end's
 	MTU    int      // bytes; 0 = not managed
 	Master string   // bridge it is a port of, "" = none
 	Index  int      // observed only
@@ -74,11 +76,13 @@ type Link struct {
 	STP          bool
 	ForwardDelay spec.Seconds
 
-	// Taps, veths and macvlans only, used at creation and not compared.
+	// Taps, veths and macvlans only, used at creation and, but for Lower, not compared.
 	Peer     string // name of the other end of a veth
 	PeerNS   string // namespace of the other end, where that is another one
-	Lower    string // macvlan: the NIC below it, which is in the daemon's own namespace
+	Lower    string // macvlan, macvtap: the NIC below it, which is in the daemon's own namespace
 	TapOwner string // user number that may open the tap, "" = root
+
+	Sharing string // macvtap: who hears it, as spec.DirectMode; "" = not managed
 }
 
 // Key implements Object.
@@ -99,6 +103,7 @@ func (l Link) String() string {
 	}
 	word(&b, "master", l.Master)
 	word(&b, "lower", l.Lower)
+	word(&b, "mode", l.Sharing)
 	if l.Type == "bridge" && l.STP {
 		fmt.Fprintf(&b, " stp on forward_delay %s", l.ForwardDelay)
 	}

@@ -1,6 +1,9 @@
 package plan
 
-import "strings"
+import (
+	"fmt"
+	"strings"
+)
 
 // Verb is what an op does to its object.
 type Verb string
@@ -26,6 +29,10 @@ func (o Op) String() string {
 	var b strings.Builder
 	if ns := o.Object.Key().NS; ns != "" {
 		b.WriteString("netns " + ns + " ")
+	}
+	if from, ok := o.Renames(); ok {
+		l := o.Object.(Link)
+		return b.String() + fmt.Sprintf("rename link %s to %s", from, strings.TrimPrefix(l.String(), "link "))
 	}
 	b.WriteString(string(o.Verb) + " " + o.Object.String())
 	if o.Verb == Set && o.Old != nil {

@@ -34,7 +34,7 @@ func rank(o Op) int {
 	case kind == KindNetns:
 		return unruling + 1
 	}
-	return removing + rankOf(KindShape) - rankOf(kind)
+	return removing + rankOf(KindRedirect) - rankOf(kind)
 }
 
 // rankOf leaves room between two kinds.

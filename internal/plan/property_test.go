@@ -82,7 +82,9 @@ func drawSpec(t *rapid.T, label string) *spec.Spec {
 		}
 		p := &spec.Port{Network: fmt.Sprint("n", rapid.IntRange(0, 2).Draw(t, fmt.Sprint(label, "of", i))),
 			Interface: taps[i], MAC: spec.MAC{0x52, 0x54, 0, 0, 0, byte(i)}}
-		if flip(fmt.Sprint("veth", i)) {
+		if n := s.Networks[p.Network]; n != nil && n.Direct != nil {
+			p.Device = rapid.SampledFrom([]string{"", "", n.Direct.Devices[0]}).Draw(t, fmt.Sprint(label, "device", i))
+		} else if flip(fmt.Sprint("veth", i)) {
 			p.Type, p.Peer = spec.Veth, taps[i]+"p" // a pair that changes hands keeps its other end
 		}
 		s.Ports[fmt.Sprint("p", i)] = p
@@ -97,8 +99,18 @@ func drawSpec(t *rapid.T, label string) *spec.Spec {
 func drawNetwork(t *rapid.T, label, bridge string, i int) *spec.Network {
 	n := &spec.Network{Mode: rapid.SampledFrom(spec.Modes).Draw(t, label+"mode"), Bridge: spec.BridgeSettings{Name: bridge}}
 	if n.Mode == spec.Bridge {
-		n.Bridge.Name = rapid.SampledFrom([]string{"br0", "virbr9"}).Draw(t, label+"bridge")
+		n.Bridge.Name = rapid.SampledFrom([]string{"br0", "virbr9", ""}).Draw(t, label+"bridge")
+		if n.Bridge.Name == "" {
+			mode := rapid.SampledFrom([]spec.DirectMode{"", spec.DirectPrivate, spec.DirectPassthrough}).Draw(t, label+"direct")
+			n.Direct = &spec.Direct{Mode: mode, Devices: rapid.Permutation([]string{"eth0", "eth1", "eth9"}).Draw(t, label+"devices")}
+			return n
+		}
+		n.Isolated = rapid.Bool().Draw(t, label+"isolated")
 		return n
+	}
+	n.Isolated = rapid.IntRange(0, 2).Draw(t, label+"isolated") == 0
+	if rapid.IntRange(0, 2).Draw(t, label+"limited") == 0 {
+		n.Bandwidth = &spec.Bandwidth{In: drawLimit(t, label+"in "), Out: drawLimit(t, label+"out ")}
 	}
 	n.Bridge.MTU = rapid.SampledFrom([]int{0, 1400, 9000}).Draw(t, label+"mtu")
 	j := i + 10*rapid.IntRange(0, 1).Draw(t, label+"subnets")
@@ -122,8 +134,24 @@ func drawNetwork(t *rapid.T, label, bridge string, i int) *spec.Network {
 	if n.Mode == spec.NAT {
 		own := rapid.Bool().Draw(t, label+"masquerade6")
 		n.NAT = &spec.NATSettings{IPv6: &own}
+		if rapid.IntRange(0, 2).Draw(t, label+"range") == 0 {
+			n.NAT.Address = spec.AddrRange{From: netip.MustParseAddr("198.51.100.8"), To: netip.MustParseAddr("198.51.100.9")}
+		}
+		if rapid.IntRange(0, 2).Draw(t, label+"ports") == 0 {
+			n.NAT.Ports = spec.PortRange{From: 20000, To: 29999}
+		}
 	}
 	return n
+}
+
+func drawLimit(t *rapid.T, label string) spec.Limit {
+	rates := []spec.Rate{0, 8e6, 10e6}
+	l := spec.Limit{Rate: rapid.SampledFrom(rates).Draw(t, label+"rate")}
+	if l.Rate > 0 {
+		l.Peak = rapid.SampledFrom(append(rates, 100e6)).Draw(t, label+"peak")
+		l.Burst = rapid.SampledFrom([]int64{0, 1 << 10, 512 << 10}).Draw(t, label+"burst")
+	}
+	return l
 }
 
 // TestSpecsAreValid keeps the generator honest.
@@ -172,7 +200,7 @@ func ruled(op plan.Op) bool {
 func (m *machine) guardLink(l plan.Link) error {
 	_, up := m.state[plan.Up{Link: l.Name}.Key()]
 	switch {
-	case strings.HasPrefix(l.Owner(), "network/"):
+	case strings.HasPrefix(l.Owner(), "network/") && l.Type == "bridge":
 		for _, set := range []string{"bridges", "from", "to"} {
 			if _, ok := m.state[plan.Element{Map: set, ID: l.Name}.Key()]; !ok {
 				return fmt.Errorf("bridge %s exists without a row in %s", l.Name, set)
@@ -180,7 +208,7 @@ func (m *machine) guardLink(l plan.Link) error {
 		}
 	case l.NS != "" || strings.HasPrefix(l.Owner(), "router/"):
 		return m.guardRouter(l)
-	case strings.HasPrefix(l.Owner(), "port/") && up && l.Master == "":
+	case strings.HasPrefix(l.Owner(), "port/") && up && l.Master == "" && l.Type != "macvtap":
 		return fmt.Errorf("port %s is up without a bridge", l.Name)
 	}
 	return nil

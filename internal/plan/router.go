@@ -136,7 +136,7 @@ func (l *layout) mtu(n *spec.Network) int {
 
 // pair wants the two ends by which the router is plugged into a bridge, or, when
 // there is none, linked to the host. What each end sends may be limited.
-func (rt *routing) pair(link, master string, mac spec.MAC, mtu int, in, out spec.Rate) {
+func (rt *routing) pair(link, master string, mac spec.MAC, mtu int, in, out spec.Limit) {
 	host, inside := HostEnd(rt.name, link), rt.mac(link, mac)
 	rt.want.Add(
 		Link{Mark: rt.owner, Name: host, Type: "veth", MAC: inside, MTU: mtu, Master: master, Peer: link, PeerNS: rt.name},
@@ -151,9 +151,9 @@ func (rt *routing) pair(link, master string, mac spec.MAC, mtu int, in, out spec
 	}
 }
 
-func (rt *routing) shape(ns, link string, rate spec.Rate) {
-	if rate > 0 {
-		rt.want.Add(Shape{Mark: rt.owner, NS: ns, Link: link, Rate: rate})
+func (rt *routing) shape(ns, link string, l spec.Limit) {
+	if l.Rate > 0 {
+		rt.want.Add(newShape(rt.owner, ns, link, l))
 	}
 }
 
@@ -167,11 +167,8 @@ func (rt *routing) mac(link string, written spec.MAC) spec.MAC {
 
 // inner wants an interface on a network.
 func (rt *routing) inner(e *end) {
-	var in, out spec.Rate // as the guests see it
-	if e.i.Bandwidth != nil {
-		in, out = e.i.Bandwidth.In.Rate, e.i.Bandwidth.Out.Rate
-	}
-	rt.pair(e.link, e.n.Bridge.Name, e.i.MAC, rt.lay.mtu(e.n), out, in)
+	limit := e.bandwidth() // as the guests see it
+	rt.pair(e.link, e.n.Bridge.Name, e.i.MAC, rt.lay.mtu(e.n), limit.Out, limit.In)
 	rt.settings(e.link, e.subnets, false)
 	for _, p := range e.subnets {
 		rt.want.Add(Addr{Mark: rt.owner, NS: rt.name, Link: e.link, Prefix: p})
@@ -182,17 +179,17 @@ func (rt *routing) inner(e *end) {
 
 // outer wants an uplink.
 func (rt *routing) outer(w way) {
-	var in, out spec.Rate // in is from the outside
+	var limit spec.Bandwidth // in is from the outside
 	if w.u.Bandwidth != nil {
-		in, out = w.u.Bandwidth.In.Rate, w.u.Bandwidth.Out.Rate
+		limit = *w.u.Bandwidth
 	}
 	if w.u.NIC != "" {
 		rt.want.Add(
 			Link{Mark: rt.owner, NS: rt.name, Name: w.name, Type: "macvlan", MAC: rt.mac(w.name, w.u.MAC), MTU: w.mtu, Lower: w.u.NIC},
 			Up{Mark: rt.owner, NS: rt.name, Link: w.name})
-		rt.shape(rt.name, w.name, out)
+		rt.shape(rt.name, w.name, limit.Out)
 	} else {
-		rt.pair(w.name, w.bridge, w.u.MAC, w.mtu, in, out)
+		rt.pair(w.name, w.bridge, w.u.MAC, w.mtu, limit.In, limit.Out)
 	}
 	rt.settings(w.name, w.addresses, w.u.SLAAC)
 	for _, p := range w.addresses {

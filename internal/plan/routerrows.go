@@ -25,6 +25,10 @@ func (rt *routing) innerRows(e *end) {
 	for _, p := range e.subnets {
 		rt.row("gateways"+family(p.Addr()), p.Addr().String(), "")
 	}
+	if e.n.Isolated {
+		// All that comes in here is sent to the router: none of it is bridged.
+		rt.row("routers", e.link+" . "+rt.mac(e.link, e.i.MAC).String(), "")
+	}
 	rt.sources(e)
 	rt.caps(e)
 	if e.i.Uplink != "" && e.i.KillSwitch {
@@ -47,8 +51,8 @@ func (rt *routing) sources(e *end) {
 		addresses   spec.AddrRange
 		name, match string
 	}{
-		{snat.Address, "4", "meta nfproto ipv4 ip daddr != { 224.0.0.0/4, 255.255.255.255 }"},
-		{snat.IPv6, "6", "meta nfproto ipv6 ip6 daddr != ff00::/8"},
+		{snat.Address, "4", translated4},
+		{snat.IPv6, "6", translated6},
 	} {
 		switch {
 		case fam.name == "6" && !rt.facts.IPv6:
@@ -70,17 +74,18 @@ func snatRules(match string, to spec.AddrRange, ports spec.PortRange, comment st
 	if to.From.Is6() {
 		word, one = "ip6", func(a netip.Addr) string { return "[" + a.String() + "]" }
 	}
-	span := func(text func(netip.Addr) string) string {
-		if to.From == to.To {
-			return text(to.From)
-		}
-		return text(to.From) + "-" + text(to.To)
-	}
 	var rules []string
 	if !ports.IsZero() {
-		rules = append(rules, fmt.Sprintf("%s meta l4proto { tcp, udp, sctp } counter snat %s to %s:%s fully-random comment %q", match, word, span(one), ports, comment))
+		rules = append(rules, fmt.Sprintf("%s meta l4proto { tcp, udp, sctp } counter snat %s to %s:%s fully-random comment %q", match, word, rangeText(to, one), ports, comment))
 	}
-	return append(rules, fmt.Sprintf("%s counter snat %s to %s fully-random comment %q", match, word, span(netip.Addr.String), comment))
+	return append(rules, fmt.Sprintf("%s counter snat %s to %s fully-random comment %q", match, word, rangeText(to, netip.Addr.String), comment))
+}
+
+func rangeText(r spec.AddrRange, one func(netip.Addr) string) string {
+	if r.From == r.To {
+		return one(r.From)
+	}
+	return one(r.From) + "-" + one(r.To)
 }
 
 // holdSources wants the chosen sources on the uplink, lest nobody there answer for

@@ -17,7 +17,13 @@ func same(want, have Object) bool {
 		return ok && h.Digest == w.Digest
 	case Shape:
 		h, ok := have.(Shape)
-		return ok && h.Rate/bitsPerByte == w.Rate/bitsPerByte
+		return ok && sameShape(w, h)
+	case Redirect:
+		h, ok := have.(Redirect)
+		return ok && h.To == w.To
+	case Isolation:
+		h, ok := have.(Isolation)
+		return ok && h.On == w.On
 	case Program:
 		h, ok := have.(Program)
 		return ok && h.Fingerprint == w.Fingerprint
@@ -25,19 +31,22 @@ func same(want, have Object) bool {
 	return true // addresses, routes and the up state are their own keys
 }
 
-// bitsPerByte: the kernel keeps a rate in bytes a second.
-const bitsPerByte = 8
-
 func sameLink(w, h Link) bool {
 	if w.Foreign {
 		return w.Master == h.Master
 	}
 	bridge := w.Type != "bridge" || w.STP == h.STP && (!w.STP || w.ForwardDelay == 0 || w.ForwardDelay == h.ForwardDelay)
-	return bridge && sameMAC(w, h) && (w.Lower == "" || w.Lower == h.Lower) && w.Owner() == h.Owner() && w.Master == h.Master && (w.MTU == 0 || w.MTU == h.MTU)
+	return bridge && sameMAC(w, h) && sameNIC(w, h) && w.Owner() == h.Owner() && w.Master == h.Master && (w.MTU == 0 || w.MTU == h.MTU)
 }
 
-// sameMAC compares the addresses of bridges and of what is in the namespace of a
-// router. The MAC of a port is its guest's, not the device's.
+// sameNIC compares what is below a macvlan or macvtap, and how it is shared.
+func sameNIC(w, h Link) bool {
+	return (w.Lower == "" || w.Lower == h.Lower) && (w.Sharing == "" || w.Sharing == h.Sharing)
+}
+
+// sameMAC compares the addresses of bridges, of macvtaps and of what is in the
+// namespace of a router. The MAC of another port is its guest's, not the device's.
 func sameMAC(w, h Link) bool {
-	return w.MAC.IsZero() || w.MAC == h.MAC || w.Type != "bridge" && w.NS == ""
+	ownMAC := w.Type == "bridge" || w.Type == "macvtap" || w.NS != ""
+	return w.MAC.IsZero() || w.MAC == h.MAC || !ownMAC
 }

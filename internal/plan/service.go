@@ -122,12 +122,18 @@ type DNS struct {
 	MX           []spec.MX                   // the domain's own name is spelled out
 	Reverse      []netip.Prefix              // prefixes whose reverse zones are ours
 	Forwarders   []netip.AddrPort            // empty = the host's resolvers
-	Domains      map[string][]netip.AddrPort // resolvers of single domains; empty = not asked anywhere
+	Domains      map[string][]netip.AddrPort // resolvers of single domains; empty = not asked anywhere, DefaultServers = as for other names
+	Alone        bool                        // nobody is asked but the resolvers of Domains
 	ForwardPlain bool
+	ForwardBack  bool // ask elsewhere for names in Reverse that are not known here
 	TTL          spec.Seconds
 	Cache        int // most answers kept; 0 = none
 	Rate         int // most queries a second of one guest; 0 = any number
 }
+
+// DefaultServers, as the only ones of a domain, are those that are asked for names of
+// no domain.
+var DefaultServers netip.AddrPort
 
 // TFTP is a directory served read only.
 type TFTP struct {

@@ -133,11 +133,12 @@ func (v *serving) interfaces(network string) map[string]string {
 }
 
 // tftp lists the directories that gateway addresses serve: those of the subnets
-// whose DHCP sends guests there.
+// whose DHCP sends guests there, or has settings of its own that do while another
+// server gives the addresses.
 func (v *serving) tftp(n *spec.Network) []TFTP {
 	var list []TFTP
 	for _, s := range n.Subnets {
-		if b := bootOf(n, s); b != nil && b.TFTP != "" && v.usable(s) && dhcpOn(s) {
+		if b := bootOf(n, s); b != nil && b.TFTP != "" && v.usable(s) && (dhcpOn(s) || s.DHCP != nil && s.DHCP.Boot == b) {
 			list = append(list, TFTP{s.Address.Addr(), b.TFTP})
 		}
 	}

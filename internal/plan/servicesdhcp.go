@@ -183,7 +183,7 @@ func (v *serving) reserveHosts(name string, n *spec.Network, s spec.Subnet, own 
 	for _, host := range slices.Sorted(maps.Keys(s.DHCP.Hosts)) {
 		h := s.DHCP.Hosts[host]
 		r := Reservation{
-			Name: n.DNS.Key(host), MAC: h.MAC, ClientID: h.Identifier(), ByName: h.ByName(), Addr: h.IP,
+			Name: n.DNS.Key(spec.ReservedName(host)), MAC: h.MAC, ClientID: h.Identifier(), ByName: h.ByName(), Addr: h.IP,
 			Lease: cmp.Or(h.LeaseTime, sc.Lease), Options: changes(own, encode(sc.Server.Is6(), h.Options)),
 		}
 		if p := v.live.Ports[host]; r.ByName && p != nil && p.Network == name && !p.MAC.IsZero() && !byMAC[p.MAC] {

@@ -30,8 +30,8 @@ func (v *serving) dns(name string, n *spec.Network, gateways []netip.Prefix) *DN
 		Domain: domainOf(n), LocalOnly: w.LocalOnly, Shared: w.Domain != "" && v.domains[domainOf(n)] > 1, Register: spec.Truth(w.Register),
 		Names: v.names(name, n, w), Aliases: map[string]string{}, TXT: map[string]string{},
 		Forwarders: addrPorts(w.Forwarders), Domains: map[string][]netip.AddrPort{},
-		ForwardPlain: w.ForwardPlain,
-		TTL:          cmp.Or(w.TTL, defaultTTL), Cache: limit(w.Cache, defaultCache), Rate: limit(w.Rate, defaultQueries),
+		Alone: !n.AsksElsewhere(), ForwardPlain: w.ForwardPlain, ForwardBack: w.ForwardReverse,
+		TTL: cmp.Or(w.TTL, defaultTTL), Cache: limit(w.Cache, defaultCache), Rate: limit(w.Rate, defaultQueries),
 	}
 	for _, p := range gateways {
 		d.Listen = append(d.Listen, p.Addr())
@@ -102,8 +102,10 @@ func (v *serving) names(network string, n *spec.Network, w *spec.DNS) map[string
 	}
 	hosts := func(s spec.Subnet) {
 		if dhcpOn(s) {
-			for name, r := range s.DHCP.Hosts {
-				found[w.Key(name)] = append(found[w.Key(name)], r.IP)
+			for key, r := range s.DHCP.Hosts {
+				if name := w.Key(spec.ReservedName(key)); name != "" {
+					found[name] = append(found[name], r.IP)
+				}
 			}
 		}
 	}

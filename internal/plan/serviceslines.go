@@ -125,7 +125,7 @@ func (p *printer) dns(d *DNS) {
 		p.line("dns", netip.AddrPortFrom(a, 53).String(), field("domain", d.Domain))
 	}
 	p.line("dns", "settings", field("domain", d.Domain), flag("local-only", d.LocalOnly), flag("shared", d.Shared), flag("register", d.Register),
-		flag("forward-plain", d.ForwardPlain), field("ttl", d.TTL.String()), number("cache", d.Cache), number("rate", d.Rate))
+		flag("alone", d.Alone), flag("forward-plain", d.ForwardPlain), flag("forward-back", d.ForwardBack), field("ttl", d.TTL.String()), number("cache", d.Cache), number("rate", d.Rate))
 	for _, x := range d.Allowed {
 		p.line("dns", "allow", x.String())
 	}
@@ -141,7 +141,11 @@ func (p *printer) dns(d *DNS) {
 			p.line("dns", "forward", domain, "nowhere")
 		}
 		for _, r := range resolvers {
-			p.line("dns", "forward", domain, "to", r.String())
+			to := r.String()
+			if r == DefaultServers {
+				to = "default"
+			}
+			p.line("dns", "forward", domain, "to", to)
 		}
 	}
 }

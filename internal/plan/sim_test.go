@@ -111,7 +111,11 @@ func (m *machine) apply(op plan.Op) error {
 	case plan.Element:
 		return m.setElement(op.Verb, o)
 	case plan.Link:
-		return m.setLink(op.Verb, o)
+		return m.setLink(op, o)
+	case plan.Isolation:
+		return m.setIsolation(op.Verb, o)
+	case plan.Redirect:
+		return m.setRedirect(op.Verb, o)
 	case plan.Sysctl:
 		if op.Verb == plan.Del {
 			return errors.New("a setting cannot be deleted")

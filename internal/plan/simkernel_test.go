@@ -42,7 +42,13 @@ func (m *machine) setElement(v plan.Verb, e plan.Element) error {
 	return nil
 }
 
-func (m *machine) setLink(v plan.Verb, w plan.Link) error {
+func (m *machine) setLink(op plan.Op, w plan.Link) error {
+	v := op.Verb
+	if from, ok := op.Renames(); ok {
+		if err := m.rename(from, w.Name); err != nil {
+			return err
+		}
+	}
 	have, there := m.state.Link(w.NS, w.Name)
 	_, master := m.state[plan.Key{NS: w.NS, Kind: plan.KindBridge, ID: w.Master}]
 	switch {
@@ -66,6 +72,7 @@ func (m *machine) setLink(v plan.Verb, w plan.Link) error {
 	case v == plan.Del:
 		return m.delLink(have)
 	case w.Foreign:
+		m.leaves(have, w.Master)
 		have.Master = w.Master
 		m.state.Add(have)
 	case v == plan.Set:
@@ -78,6 +85,7 @@ func (m *machine) setLink(v plan.Verb, w plan.Link) error {
 
 // finish gives a link all that is wanted of it.
 func (m *machine) finish(have, w plan.Link) {
+	m.leaves(have, w.Master)
 	have.Mark, have.Master = w.Mark, w.Master
 	have.MTU = cmpOr(w.MTU, have.MTU)
 	if w.Type == "bridge" {
@@ -86,7 +94,10 @@ func (m *machine) finish(have, w plan.Link) {
 	if w.Lower != "" {
 		have.Lower = w.Lower // made anew
 	}
-	if !w.MAC.IsZero() && (w.Type == "bridge" || w.NS != "") {
+	if w.Sharing != "" {
+		have.Sharing = w.Sharing
+	}
+	if !w.MAC.IsZero() && (w.Type == "bridge" || w.Type == "macvtap" || w.NS != "") {
 		have.MAC = w.MAC
 	}
 	m.state.Add(have)
@@ -113,6 +124,12 @@ func (m *machine) remark(l plan.Link) {
 		case plan.Sysctl:
 			o.Mark = l.Mark
 			m.state.Add(o)
+		case plan.Isolation:
+			o.Mark = l.Mark
+			m.state.Add(o)
+		case plan.Shape:
+			o.Mark = l.Mark
+			m.state.Add(o)
 		}
 	}
 }
@@ -132,11 +149,11 @@ func (m *machine) addLink(w plan.Link) error {
 		return errors.New("peer: file exists")
 	}
 	have := plan.Link{Mark: w.Mark, NS: w.NS, Name: w.Name, Type: w.Type, MTU: cmpOr(w.MTU, 1500), Master: w.Master}
-	if w.Type == "macvlan" {
+	if w.Type == "macvlan" || w.Type == "macvtap" {
 		if _, there := m.state.Link("", w.Lower); !there {
 			return errors.New("no such lower device")
 		}
-		have.MAC, have.Lower = w.MAC, w.Lower
+		have.MAC, have.Lower, have.Sharing = w.MAC, w.Lower, w.Sharing
 	}
 	if w.Type == "bridge" {
 		have.STP, have.ForwardDelay, have.MAC = w.STP, w.ForwardDelay, w.MAC
@@ -202,10 +219,11 @@ func (m *machine) delLink(gone plan.Link) error {
 		switch o := o.(type) {
 		case plan.Link:
 			if o.NS == gone.NS && o.Master == gone.Name {
+				m.leaves(o, "")
 				o.Master = ""
 				m.state.Add(o)
 			}
-			if o.NS == gone.NS && o.Parent == gone.Name {
+			if o.NS == gone.NS && o.Parent == gone.Name || gone.NS == "" && o.Lower == gone.Name && o.Type == "macvtap" {
 				delete(m.state, k)
 				m.strip(where{o.NS, o.Name})
 			}
@@ -246,6 +264,8 @@ func on(o plan.Object) string {
 	case plan.Sysctl:
 		return o.Link
 	case plan.Shape:
+		return o.Link
+	case plan.Isolation:
 		return o.Link
 	}
 	return ""

@@ -104,10 +104,12 @@ func (m *machine) setPlain(v plan.Verb, o plan.Object) error {
 }
 
 func (m *machine) setShape(v plan.Verb, s plan.Shape) error {
-	if _, there := m.state.Link(s.NS, s.Link); !there && v != plan.Del {
+	l, there := m.state.Link(s.NS, s.Link)
+	if !there && v != plan.Del {
 		return errors.New("no such device")
 	}
-	s.Rate = s.Rate / 8 * 8 // it is kept in bytes
+	s.Rate, s.Peak = s.Rate/8*8, s.Peak/8*8 // it is kept in bytes
+	s.MTU, s.Burst = l.MTU, s.BurstAt(l.MTU)
 	return m.setPlain(v, s)
 }
 

@@ -19,6 +19,9 @@ func (d *differ) stays(h Object) bool {
 		return d.linkStays(h)
 	case Element:
 		return d.elementStays(h)
+	case Redirect:
+		l, there := d.have.Link(h.NS, h.Link)
+		return there && d.linkStays(l)
 	case Chain:
 		return d.chainStays(h)
 	case Program:

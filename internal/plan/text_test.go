@@ -195,6 +195,10 @@ func (m *machine) objectIn(ns, line string) (plan.Object, error) {
 		return plan.Element{Mark: "host", NS: ns, Map: f[1], ID: id, Value: value}, nil
 	case "chain":
 		return plan.Chain{Mark: "host", NS: ns, Name: f[1], Digest: f[len(f)-2]}, nil
+	case "port":
+		return plan.Isolation{Mark: m.mark(ns, f[1]), NS: ns, Link: f[1], On: true}, nil
+	case "detour":
+		return plan.Redirect{Mark: "host", NS: ns, Link: f[2], To: strings.Replace(f[4], "nowhere", "", 1)}, nil
 	case "table":
 		return plan.Program{NS: ns, Fingerprint: f[len(f)-1]}, nil
 	}
@@ -217,7 +221,7 @@ func (m *machine) route(ns string, f []string) (plan.Object, error) {
 
 func parseLink(ns string, f []string) (plan.Object, error) {
 	w := words(f[2:])
-	l := plan.Link{Mark: plan.Mark(w["owner"]), NS: ns, Name: f[1], Type: w["type"], Master: w["master"], Lower: w["lower"], STP: w["stp"] == "on"}
+	l := plan.Link{Mark: plan.Mark(w["owner"]), NS: ns, Name: f[1], Type: w["type"], Master: w["master"], Lower: w["lower"], Sharing: w["mode"], STP: w["stp"] == "on"}
 	l.MTU, _ = strconv.Atoi(w["mtu"])
 	l.ForwardDelay, _ = spec.ParseSeconds(w["forward_delay"])
 	if w["mac"] == "" {

@@ -18,6 +18,12 @@ func Warnings(live *spec.Spec, facts Facts) []Conflict {
 		_, uplink := facts.Links[n.Uplink]
 		_, declared := live.Bridges[n.Bridge.Name]
 		switch {
+		case n.Direct != nil:
+			for _, nic := range n.Direct.Devices {
+				if _, there := facts.Links[nic]; !there {
+					warn("network/"+name, "waits for interface "+nic+", which does not exist")
+				}
+			}
 		case n.Mode == spec.Bridge && !bridge && !declared:
 			warn("network/"+name, "waits for bridge "+n.Bridge.Name+", which does not exist")
 		case n.Uplink != "" && !uplink:
@@ -45,6 +51,9 @@ func Warnings(live *spec.Spec, facts Facts) []Conflict {
 		}
 		if _, runs := live.Networks[p.Network]; !runs {
 			warn("port/"+name, "waits for network "+p.Network+", which does not run")
+		}
+		if message := l.directWaits(name, p); message != "" {
+			warn("port/"+name, message)
 		}
 	}
 	for name, r := range sorted(live.Routers) {
@@ -77,6 +86,7 @@ func (l *layout) idle(name string, n *spec.Network) (list []string) {
 		}
 	}
 	has := func(is func(spec.Subnet) bool) bool { return slices.ContainsFunc(subnets, is) }
+	list = l.natIdles(n)
 	if n.DHCP != nil && !has(func(s spec.Subnet) bool { return s.DHCP != nil }) {
 		list = append(list, "has DHCP settings, but no subnet with dhcp: nobody is given an address")
 	}

@@ -23,7 +23,7 @@ func Yield(live *spec.Spec, facts Facts, have State) (*spec.Spec, []Conflict, []
 		t, hit := blocked(n, taken)
 		switch {
 		case !hit:
-		case facts.Links[n.Bridge.Name].Owner() == owner:
+		case facts.hasBridge(owner, n.Bridge.Name):
 			warnings = append(warnings, Conflict{owner, "shares its subnet with the host: " + t.By})
 		default:
 			delete(networks, name)
@@ -33,6 +33,20 @@ func Yield(live *spec.Spec, facts Facts, have State) (*spec.Spec, []Conflict, []
 	free := *live
 	free.Networks = networks
 	return &free, waiting, warnings
+}
+
+// hasBridge reports whether an owner has a bridge already, under its name or under
+// one that it is to lose.
+func (f *Facts) hasBridge(owner, name string) bool {
+	if f.Links[name].Owner() == owner {
+		return true
+	}
+	for _, l := range f.Links {
+		if l.Type == "bridge" && l.Owner() == owner {
+			return true
+		}
+	}
+	return false
 }
 
 func blocked(n *spec.Network, taken TakenList) (Taken, bool) {

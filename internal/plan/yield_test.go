@@ -28,6 +28,7 @@ func TestYieldLeavesTheHostItsOwnSubnets(t *testing.T) {
 		"a wider route covers it":          {[]plan.Object{route("192.168.0.0/16")}, false, false},
 		"a wider address covers it":        {[]plan.Object{address("192.168.0.9/16")}, true, false},
 		"it is up already":                 {[]plan.Object{address("192.168.122.7/24"), bridge("network/lab")}, false, true},
+		"it is up under another name":      {[]plan.Object{address("192.168.122.7/24"), plan.Link{Mark: "network/lab", Name: "old0", Type: "bridge"}}, false, true},
 		"a stranger's bridge has its name": {[]plan.Object{address("192.168.122.7/24"), bridge("")}, true, false},
 	} {
 		t.Run(name, func(t *testing.T) {

@@ -160,7 +160,7 @@ func placeOf(o plan.Op) place {
 	switch {
 	case key.Kind == plan.KindNetns:
 		return place{key.NS, toNamespaces}
-	case key.Kind <= plan.KindElement:
+	case key.Kind <= plan.KindElement, key.Kind == plan.KindRedirect:
 		return place{key.NS, toRules}
 	}
 	return place{key.NS, toLinks}

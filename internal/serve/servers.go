@@ -64,17 +64,40 @@ func New(o Options) *Servers {
 	return &Servers{o: o, networks: map[address]*network{}}
 }
 
-// Farewell ends service on networks that want does not have, or has on another
-// bridge or by another router, while their devices are still there: guests are
-// told that the router goes.
+// Farewell ends service on networks that want does not have, or has by another
+// router, while their devices are still there: guests are told that the router
+// goes. A bridge of the host that gets another name takes its guests along.
 func (s *Servers) Farewell(want []plan.Service) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	stay := map[address]string{}
+	stay, hosts := map[address]string{}, map[string]bool{}
 	for _, w := range want {
 		stay[addressOf(w)] = w.Bridge
+		hosts[w.Network] = hosts[w.Network] || w.NS == ""
 	}
-	s.end(func(n *network) bool { bridge, stays := stay[n.at]; return !stays || bridge != n.bridge })
+	s.end(func(n *network) bool {
+		bridge, stays := stay[n.at]
+		return !(n.at.ns == "" && hosts[n.name]) && (!stays || bridge != n.bridge)
+	})
+}
+
+// follow finds the networks of the host that are served on a bridge of another name
+// now. Where that is the same bridge their sockets stay as they are.
+func (s *Servers) follow(want []plan.Service) {
+	served := map[string]*network{}
+	for at, n := range s.networks {
+		if at.ns == "" {
+			served[n.name] = n
+		}
+	}
+	for _, w := range want {
+		at := addressOf(w)
+		if n := served[w.Network]; n != nil && at.ns == "" && n.at != at {
+			delete(s.networks, n.at)
+			n.at = at
+			s.networks[at] = n
+		}
+	}
 }
 
 // Set serves what is wanted and nothing else. It returns, by owner, what cannot
@@ -87,6 +110,7 @@ func (s *Servers) Set(want []plan.Service, host plan.State) map[string][]string 
 	defer s.mu.Unlock()
 	s.own.set(want, host)
 	s.zones.set(want)
+	s.follow(want)
 	told := make([][]string, len(want))
 	all := make([]*network, len(want))
 	wanted := map[address]bool{}

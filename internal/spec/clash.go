@@ -33,6 +33,10 @@ func (c *checker) interfaces() {
 	for name, n := range sorted(c.spec.Networks) {
 		path := Field("networks", name)
 		switch {
+		case n.Direct != nil:
+			for i, nic := range n.Direct.Devices {
+				c.nicReference(Index(Field(Field(path, "direct"), "devices"), i), nic, claims)
+			}
 		case n.Mode == Bridge:
 			c.bridgeReference(Field(Field(path, "bridge"), "name"), n.Bridge.Name, "name a bridge of the host", claims)
 		case n.Uplink != "":
@@ -50,7 +54,7 @@ func (c *checker) interfaces() {
 	}
 }
 
-// nicReference checks the NIC that an uplink of a router shares.
+// nicReference checks the NIC that an uplink of a router, or a macvtap, shares.
 func (c *checker) nicReference(path, name string, claims map[string][]claim) {
 	for _, other := range claims[name] {
 		switch other.role {

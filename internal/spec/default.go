@@ -53,7 +53,7 @@ func (s *Spec) defaultNames() {
 	}
 	for name, p := range sorted(s.Ports) {
 		if p.Type == "" {
-			p.Type = Tap
+			p.Type = s.portType(p)
 		}
 		if p.Interface == "" {
 			names.want(&p.Interface, name, "port/"+name)
@@ -66,6 +66,14 @@ func (s *Spec) defaultNames() {
 		}
 	}
 	names.assign()
+}
+
+// portType is what a port is where it does not say so.
+func (s *Spec) portType(p *Port) PortType {
+	if n := s.Networks[p.Network]; n != nil && n.Direct != nil {
+		return Macvtap
+	}
+	return Tap
 }
 
 func (s *Spec) defaultMACs() {

@@ -38,6 +38,7 @@ func (c *checker) dns(path string, n *Network) {
 		c.listedTwice(Index(Field(path, "mx"), i), slices.Contains(d.MX[:i], r))
 	}
 	c.resolvers(Field(path, "forwarders"), d.Forwarders, n)
+	c.forwarding(path, n)
 	c.domains(Field(path, "domains"), n)
 	if d.TTL < 0 || d.TTL > longestTTL {
 		c.add(Field(path, "ttl"), "", "the time to live %s is outside 1s to %s", d.TTL, longestTTL)
@@ -115,7 +116,42 @@ func (c *checker) domains(path string, n *Network) {
 		if first[lower] = name; n.DNS.LocalOnly && lower == strings.ToLower(n.DNS.Domain) {
 			c.add(p, "remove localOnly, or this", "with localOnly names of the network's own domain are not asked elsewhere")
 		}
-		c.resolvers(p, n.DNS.Domains[name], n)
+		if list := n.DNS.Domains[name]; !slices.Contains(list, DefaultResolver) {
+			c.resolvers(p, list, n)
+		} else if len(list) > 1 {
+			c.add(p, "remove the others", "the default stands for servers of its own, beside it there can be none")
+		} else if !n.AsksElsewhere() {
+			c.add(p, "add forwarders, or forward: true", "there is no default: nobody is asked for names that are not known here")
+		}
+	}
+}
+
+// AsksElsewhere reports whether anybody is asked for names that are not known on
+// the network and are of no domain with resolvers of its own.
+func (n *Network) AsksElsewhere() bool {
+	d := n.DNS
+	switch {
+	case d != nil && d.Forward != nil:
+		return *d.Forward
+	case n.Mode == Isolated:
+		return d != nil && len(d.Forwarders) > 0
+	}
+	return true
+}
+
+// forwarding checks that what is asked elsewhere can be asked there.
+func (c *checker) forwarding(path string, n *Network) {
+	d := n.DNS
+	if d.Forward != nil && !*d.Forward {
+		if len(d.Forwarders) > 0 {
+			c.add(Field(path, "forward"), "remove it, or forwarders", "with forward: false nobody is asked, but there are forwarders")
+		}
+		if d.ForwardPlain {
+			c.add(Field(path, "forwardPlain"), "remove it", "with forward: false nobody is asked for plain names")
+		}
+		if d.ForwardReverse {
+			c.add(Field(path, "forwardReverse"), "remove it", "with forward: false nobody is asked for the names of addresses")
+		}
 	}
 }
 
@@ -128,6 +164,8 @@ func (c *checker) resolvers(path string, list []Resolver, n *Network) {
 		switch {
 		case first[r]:
 			c.add(p, "remove it", "%s is listed twice", r)
+		case r == DefaultResolver:
+			c.add(p, "remove it", "the default is for single domains; without forwarders it is the host's resolvers")
 		case n.gatewayOf(a) && r.AddrPort().Port() == 53:
 			c.add(p, "name a server elsewhere", "%s is the network's own gateway, queries would run in a circle", a)
 		case a.IsLoopback() && !a.Is4In6() && a.Zone() == "":

@@ -35,8 +35,10 @@ func (n *Network) recordNames() map[string]string {
 	d, names := n.DNS, map[string]string{}
 	for _, s := range n.Subnets {
 		if s.DHCP != nil {
-			for name := range s.DHCP.Hosts {
-				names[d.Key(name)] = "a reserved address"
+			for key := range s.DHCP.Hosts {
+				if name := ReservedName(key); name != "" {
+					names[d.Key(name)] = "a reserved address"
+				}
 			}
 		}
 	}

@@ -13,9 +13,14 @@ import (
 // routes do not count as taken, nor do their halves, 0.0.0.0/1 and 128.0.0.0/1,
 // by which VPN clients override them. It is an error when nothing is free.
 func FreeSubnet(taken []netip.Prefix) (netip.Prefix, error) {
+	return FreeSubnetFrom(100, taken)
+}
+
+// FreeSubnetFrom does the same, and begins with 192.168.n.0.
+func FreeSubnetFrom(n byte, taken []netip.Prefix) (netip.Prefix, error) {
 	used := newPrefixSet(taken, 24)
 	blocks := []struct{ from, to [3]byte }{
-		{[3]byte{192, 168, 100}, [3]byte{192, 168, 254}},
+		{[3]byte{192, 168, n}, [3]byte{192, 168, 254}},
 		{[3]byte{10, 0, 0}, [3]byte{10, 255, 255}},
 		{[3]byte{172, 16, 0}, [3]byte{172, 31, 255}},
 	}

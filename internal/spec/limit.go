@@ -11,7 +11,7 @@ import (
 type Limit struct {
 	Rate  Rate  // on average; 0 = no limit
 	Peak  Rate  // while the burst lasts; 0 = as fast as it comes
-	Burst int64 // bytes that may pass at once; 0 = what the rate brings in a tenth of a second
+	Burst int64 // bytes that may pass at once; 0 = what the rate brings in a hundredth of a second
 }
 
 // kibibyte is the unit of a burst.

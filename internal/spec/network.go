@@ -21,6 +21,10 @@ func (c *checker) network(path, name string, n *Network) {
 	if n.Bridge.Name != "" {
 		c.addError(Field(Field(path, "bridge"), "name"), "remove it to have one made", CheckInterfaceName(n.Bridge.Name))
 	}
+	if n.Direct != nil {
+		c.add(Field(path, "direct"), "remove it, or choose mode bridge", "mode %s has a bridge of its own for the ports", n.Mode)
+	}
+	c.bandwidth(Field(path, "bandwidth"), n.Bandwidth)
 	c.leaving(path, n)
 	c.company(path, name, n)
 	if !c.few(Field(path, "subnets"), len(n.Subnets), maxSubnets) {
@@ -77,9 +81,13 @@ func texts[T ~string](list []T) []string {
 // ours, so whatever we would set on ours has no place in it.
 func (c *checker) onHostBridge(path string, n *Network) {
 	bridge := Field(path, "bridge")
-	if n.Bridge.Name == "" {
-		c.add(Field(bridge, "name"), "name a bridge of the host, for instance bridge: {name: br0}", "mode bridge needs the name of a bridge")
-	} else {
+	switch {
+	case n.Direct != nil:
+		c.direct(path, n)
+	case n.Hollow():
+	case n.Bridge.Name == "":
+		c.add(Field(bridge, "name"), "name a bridge of the host, for instance bridge: {name: br0}, or NICs: direct: {devices: [eth1]}", "mode bridge needs the name of a bridge")
+	default:
 		c.addError(Field(bridge, "name"), "", CheckInterfaceName(n.Bridge.Name))
 	}
 	refuse := func(path string, set bool) {
@@ -101,6 +109,9 @@ func (c *checker) onHostBridge(path string, n *Network) {
 	refuse(Field(path, "policy"), n.Policy != "")
 	refuse(Field(path, "peers"), len(n.Peers) > 0)
 	refuse(Field(path, "connections"), n.Connections != 0)
+	if n.Bandwidth != nil {
+		c.add(Field(path, "bandwidth"), "remove it, or choose another mode", "guests of mode bridge reach their LAN past the host: a limit on the bridge would hold back the host alone")
+	}
 }
 
 // leaving checks what has to do with the way out of a network.
@@ -110,6 +121,9 @@ func (c *checker) leaving(path string, n *Network) {
 	}
 	if n.NAT != nil && n.Mode != NAT && n.Mode.Managed() {
 		c.add(Field(path, "nat"), "remove it, or choose mode nat", "mode %s does not translate addresses", n.Mode)
+	}
+	if n.NAT != nil {
+		c.natSource(Field(path, "nat"), n.NAT)
 	}
 	if n.Uplink == "" {
 		return
@@ -121,6 +135,24 @@ func (c *checker) leaving(path string, n *Network) {
 		c.add(Field(path, "uplink"), "remove it, or choose mode nat or route", "guests of an isolated network do not leave it")
 	default:
 		c.addError(Field(path, "uplink"), "", CheckInterfaceName(n.Uplink))
+	}
+}
+
+// natSource checks what guests leave with. The host need not hold the addresses:
+// the outside may route them here.
+func (c *checker) natSource(path string, nat *NATSettings) {
+	switch a := nat.Address; {
+	case a.IsZero():
+	case !a.From.IsValid() || !a.To.IsValid():
+		c.add(Field(path, "address"), "", "the range is missing an address")
+	case c.addError(Field(path, "address"), "", checkUnicast(a.From)) || c.addError(Field(path, "address"), "", checkUnicast(a.To)):
+	case !a.From.Is4() || !a.To.Is4():
+		c.add(Field(path, "address"), "IPv6 leaves with the address of the interface; remove it, or use a router's egress: snat", "the source is to be IPv4, not %s", shortRange(a))
+	case a.To.Less(a.From):
+		c.add(Field(path, "address"), "", "the range %s is not in order", shortRange(a))
+	}
+	if p := nat.Ports; !p.IsZero() && (p.From == 0 || p.To < p.From) {
+		c.add(Field(path, "ports"), "", "%d-%d is not a range of ports", p.From, p.To)
 	}
 }
 

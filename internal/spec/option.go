@@ -115,3 +115,13 @@ func protocol(v6 bool) string {
 	}
 	return "DHCPv4"
 }
+
+// OptionName is the name of an option by its number, "" when it has none.
+func OptionName(v6 bool, code uint16) string {
+	for _, o := range optionTable(v6) {
+		if o.code == code {
+			return o.name
+		}
+	}
+	return ""
+}

@@ -1,6 +1,7 @@
 package spec
 
 import (
+	"cmp"
 	"iter"
 	"maps"
 	"net/netip"
@@ -19,6 +20,7 @@ func (c *checker) port(path, name string, p *Port) {
 		c.add(Field(path, "mac"), "clear the lowest bit of the first byte", "%s is a multicast address, no guest can have it", p.MAC)
 	}
 	n := c.whole(p.Network, c.portNetwork(Field(path, "network"), p.Network))
+	c.directPort(path, p, n)
 	if !c.few(Field(path, "addresses"), len(p.Addresses), maxAddresses) {
 		return
 	}
@@ -30,11 +32,13 @@ func (c *checker) port(path, name string, p *Port) {
 	}
 }
 
+var portTypes = []PortType{Tap, Veth, Macvtap}
+
 func (c *checker) portType(path string, p *Port) {
 	switch p.Type {
-	case "", Tap:
+	case "", Tap, Macvtap:
 		if p.Peer != "" {
-			c.add(Field(path, "peer"), "add type: veth or remove it", "a tap has no other end")
+			c.add(Field(path, "peer"), "add type: veth or remove it", "a %s has no other end", cmp.Or(p.Type, Tap))
 		}
 	case Veth:
 		if p.Peer != "" {
@@ -44,11 +48,7 @@ func (c *checker) portType(path string, p *Port) {
 			c.add(Field(path, "owner"), "remove it", "a veth has no owner, only a tap is opened by a process")
 		}
 	default:
-		hint := "the types are tap and veth"
-		if near := Nearest(string(p.Type), []string{string(Tap), string(Veth)}); near != "" {
-			hint = "did you mean " + near + "?"
-		}
-		c.add(Field(path, "type"), hint, "%q is not a type of port", string(p.Type))
+		c.add(Field(path, "type"), oneOf(string(p.Type), "types", texts(portTypes)), "%q is not a type of port", string(p.Type))
 	}
 	if i := strings.IndexFunc(p.Owner, func(r rune) bool { return r <= ' ' || r > '~' || r == ':' }); i >= 0 {
 		c.add(Field(path, "owner"), "", "%q is neither a user name nor a number", p.Owner)

@@ -12,7 +12,7 @@ import (
 // first) or of the DUID that the reservation is for, "" for none.
 func (r Reservation) Identifier() string {
 	if r.DUID != "" {
-		b, _ := colonHex(r.DUID)
+		b, _ := colonHex(wholeBytes(r.DUID))
 		return string(b)
 	}
 	if b, err := colonHex(r.ClientID); err == nil && len(b) > 1 {
@@ -25,6 +25,28 @@ func (r Reservation) Identifier() string {
 // guest that calls itself so.
 func (r Reservation) ByName() bool { return r.MAC.IsZero() && r.ClientID == "" && r.DUID == "" }
 
+// ReservedName is the host name that a reservation gives its guest. One whose key
+// is the address leaves the guest the name it has.
+func ReservedName(key string) string {
+	if _, err := netip.ParseAddr(key); err == nil {
+		return ""
+	}
+	return key
+}
+
+// hostKey checks the key of a reservation: a host name, or the address itself.
+func (c *checker) hostKey(path, key string, r Reservation) {
+	a, err := netip.ParseAddr(key)
+	switch {
+	case err != nil:
+		c.addError(path, "", CheckHostName(key))
+	case a != r.IP:
+		c.add(path, "write a host name, or the ip", "the name %s is an address, and not the one that is reserved", key)
+	case r.ByName():
+		c.add(path, "add mac, clientID or duid, or write a host name", "%s is reserved for nobody", a)
+	}
+}
+
 // checkClientID wants what fits into option 61 (RFC 2132 section 9.14).
 func checkClientID(s string) error {
 	r := Reservation{ClientID: s}
@@ -34,9 +56,20 @@ func checkClientID(s string) error {
 	return checkLine(s)
 }
 
+// wholeBytes writes bytes that are one digit, as libvirt's people do, with two.
+func wholeBytes(s string) string {
+	parts := strings.Split(s, ":")
+	for i, p := range parts {
+		if len(p) == 1 {
+			parts[i] = "0" + p
+		}
+	}
+	return strings.Join(parts, ":")
+}
+
 // checkDUID wants a type and up to 128 bytes (RFC 8415 section 11.1).
 func checkDUID(s string) error {
-	b, err := colonHex(s)
+	b, err := colonHex(wholeBytes(s))
 	switch {
 	case s == "":
 		return nil
@@ -54,7 +87,7 @@ func (c *checker) hosts(path string, s Subnet, gateway netip.Addr) {
 	ids, duids, names := map[string]string{}, map[string]string{}, map[string]string{}
 	for _, name := range slices.Sorted(maps.Keys(s.DHCP.Hosts)) {
 		p, r := Field(path, name), s.DHCP.Hosts[name]
-		c.addError(p, "", CheckHostName(name))
+		c.hostKey(p, name, r)
 		if other, twice := names[strings.ToLower(name)]; twice {
 			c.add(p, "remove one of them", "%q and %q are one name", other, name)
 		}
@@ -65,7 +98,7 @@ func (c *checker) hosts(path string, s Subnet, gateway netip.Addr) {
 		once(c, Field(p, "ip"), ips, r.IP, r.IP.IsValid(), name)
 		once(c, Field(p, "mac"), macs, r.MAC, !r.MAC.IsZero(), name)
 		once(c, Field(p, "clientID"), ids, r.ClientID, r.ClientID != "", name)
-		once(c, Field(p, "duid"), duids, strings.ToLower(r.DUID), r.DUID != "", name)
+		once(c, Field(p, "duid"), duids, strings.ToLower(wholeBytes(r.DUID)), r.DUID != "", name)
 	}
 }
 

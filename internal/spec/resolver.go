@@ -9,8 +9,17 @@ import (
 // where that is not 53: 1.1.1.1, 10.0.0.1:5353, [fd00::1]:5353.
 type Resolver netip.AddrPort
 
+// DefaultResolver stands, as the word default, for the servers that are asked for
+// most names: among those of a domain, to make an exception from a longer one.
+var DefaultResolver Resolver
+
+const defaultResolver = "default"
+
 // ParseResolver reads an address with or without a port.
 func ParseResolver(s string) (Resolver, error) {
+	if s == defaultResolver {
+		return DefaultResolver, nil
+	}
 	if a, err := netip.ParseAddr(s); err == nil {
 		return Resolver(netip.AddrPortFrom(a, 53)), nil
 	}
@@ -26,6 +35,9 @@ func (r Resolver) AddrPort() netip.AddrPort { return netip.AddrPort(r) }
 
 // String prints the resolver as ParseResolver reads it.
 func (r Resolver) String() string {
+	if r == DefaultResolver {
+		return defaultResolver
+	}
 	if r.AddrPort().Port() == 53 {
 		return r.AddrPort().Addr().String()
 	}

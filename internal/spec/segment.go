@@ -109,7 +109,7 @@ func (c *checker) segment(u *Uplink) string {
 		return "bridge/" + u.Bridge
 	case u.NIC != "":
 		return "nic/" + u.NIC
-	case n != nil && n.Mode == Bridge:
+	case n != nil && n.Mode == Bridge && n.Direct == nil:
 		return "bridge/" + n.Bridge.Name
 	case u.Network != "":
 		return "network/" + u.Network

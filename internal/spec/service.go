@@ -8,7 +8,7 @@ type DHCP struct {
 	Enabled   *bool                  `yaml:"enabled,omitempty" json:"enabled,omitempty"`     // nil = true
 	Ranges    []LeaseRange           `yaml:"ranges,omitempty" json:"ranges,omitempty"`       // none = the whole subnet, of IPv6 the part ::1000 to ::ffff
 	Static    bool                   `yaml:"static,omitempty" json:"static,omitempty"`       // only reserved addresses are given
-	Hosts     map[string]Reservation `yaml:"hosts,omitempty" json:"hosts,omitempty"`         // by guest name
+	Hosts     map[string]Reservation `yaml:"hosts,omitempty" json:"hosts,omitempty"`         // by guest name; where the guest keeps its own, by the address itself
 	LeaseTime Seconds                `yaml:"leaseTime,omitempty" json:"leaseTime,omitempty"` // 0 = the network's
 	Relays    []netip.Addr           `yaml:"relays,omitempty" json:"relays,omitempty"`       // trusted relay agents: their clients do not count against the port's limit
 	Options   map[string]string      `yaml:"options,omitempty" json:"options,omitempty"`     // by name or number, see EncodeOption
@@ -71,21 +71,23 @@ type RARoute struct {
 
 // DNS are the settings of the DNS service of a network.
 type DNS struct {
-	Enabled      *bool                 `yaml:"enabled,omitempty" json:"enabled,omitempty"`     // nil = true, where the network has a subnet
-	Domain       string                `yaml:"domain,omitempty" json:"domain,omitempty"`       // "" = guests have plain names only
-	LocalOnly    bool                  `yaml:"localOnly,omitempty" json:"localOnly,omitempty"` // names of the domain are never asked elsewhere
-	Register     *bool                 `yaml:"register,omitempty" json:"register,omitempty"`   // tell systemd-resolved of the domain; nil = true
-	Hosts        map[string]Addresses  `yaml:"hosts,omitempty" json:"hosts,omitempty"`         // names, also wildcards such as *.apps
-	CNAMEs       map[string]string     `yaml:"cnames,omitempty" json:"cnames,omitempty"`       // alias → name
-	TXT          map[string]string     `yaml:"txt,omitempty" json:"txt,omitempty"`             // name → text
-	SRV          []SRV                 `yaml:"srv,omitempty" json:"srv,omitempty"`
-	MX           []MX                  `yaml:"mx,omitempty" json:"mx,omitempty"`
-	Forwarders   []Resolver            `yaml:"forwarders,omitempty" json:"forwarders,omitempty"`     // none = the host's resolvers
-	Domains      map[string][]Resolver `yaml:"domains,omitempty" json:"domains,omitempty"`           // resolvers of single domains; an empty list = not asked anywhere
-	ForwardPlain bool                  `yaml:"forwardPlain,omitempty" json:"forwardPlain,omitempty"` // ask elsewhere for names without a dot, too
-	TTL          Seconds               `yaml:"ttl,omitempty" json:"ttl,omitempty"`                   // of our own records; 0 = 60s
-	Cache        int                   `yaml:"cache,omitempty" json:"cache,omitempty"`               // most answers kept; 0 = 4096, -1 = none
-	Rate         int                   `yaml:"rate,omitempty" json:"rate,omitempty"`                 // most queries a second of one guest; 0 = 5000, -1 = any number
+	Enabled        *bool                 `yaml:"enabled,omitempty" json:"enabled,omitempty"`     // nil = true, where the network has a subnet
+	Domain         string                `yaml:"domain,omitempty" json:"domain,omitempty"`       // "" = guests have plain names only
+	LocalOnly      bool                  `yaml:"localOnly,omitempty" json:"localOnly,omitempty"` // names of the domain are never asked elsewhere
+	Register       *bool                 `yaml:"register,omitempty" json:"register,omitempty"`   // tell systemd-resolved of the domain; nil = true
+	Hosts          map[string]Addresses  `yaml:"hosts,omitempty" json:"hosts,omitempty"`         // names, also wildcards such as *.apps
+	CNAMEs         map[string]string     `yaml:"cnames,omitempty" json:"cnames,omitempty"`       // alias → name
+	TXT            map[string]string     `yaml:"txt,omitempty" json:"txt,omitempty"`             // name → text
+	SRV            []SRV                 `yaml:"srv,omitempty" json:"srv,omitempty"`
+	MX             []MX                  `yaml:"mx,omitempty" json:"mx,omitempty"`
+	Forwarders     []Resolver            `yaml:"forwarders,omitempty" json:"forwarders,omitempty"`         // none = the host's resolvers
+	Domains        map[string][]Resolver `yaml:"domains,omitempty" json:"domains,omitempty"`               // resolvers of single domains; an empty list = not asked anywhere; DefaultResolver = those that are asked for other names
+	Forward        *bool                 `yaml:"forward,omitempty" json:"forward,omitempty"`               // ask others for names that are not known here; nil = true, in mode isolated only with forwarders
+	ForwardPlain   bool                  `yaml:"forwardPlain,omitempty" json:"forwardPlain,omitempty"`     // for names without a dot, too
+	ForwardReverse bool                  `yaml:"forwardReverse,omitempty" json:"forwardReverse,omitempty"` // for names of the network's own addresses, too; libvirt's localPtr is the opposite
+	TTL            Seconds               `yaml:"ttl,omitempty" json:"ttl,omitempty"`                       // of our own records; 0 = 60s
+	Cache          int                   `yaml:"cache,omitempty" json:"cache,omitempty"`                   // most answers kept; 0 = 4096, -1 = none
+	Rate           int                   `yaml:"rate,omitempty" json:"rate,omitempty"`                     // most queries a second of one guest; 0 = 5000, -1 = any number
 }
 
 // SRV is a service record (RFC 2782).

@@ -63,7 +63,25 @@ func TestServicesThatAreAllowed(t *testing.T) {
 		"mail for the domain":        {change: lab(func(n *Network) { n.DNS.MX = []MX{{Host: "mail.example.org."}} })},
 		"domain that is not asked":   {change: lab(func(n *Network) { n.DNS.Domains = map[string][]Resolver{"ads.example": nil, "lab.internal": nil} })},
 		"two networks of one domain": {change: func(s *Spec) { s.Networks["x"] = &Network{Mode: Isolated, DNS: &DNS{Domain: "lab.internal"}} }},
-		"no mail at all":             {change: lab(func(n *Network) { n.DNS.MX = []MX{{Host: "."}} })},
+		"domain that is asked as others": {change: lab(func(n *Network) {
+			n.DNS.Domains = map[string][]Resolver{"corp.example": {resolver("10.9.0.1")}, "www.corp.example": {DefaultResolver}}
+		})},
+		"nobody is asked": {change: lab(func(n *Network) {
+			n.DNS.Forward, n.DNS.Domains = no(), map[string][]Resolver{"corp.example": {resolver("10.9.0.1")}}
+		})},
+		"names of addresses are asked": {change: lab(func(n *Network) { n.DNS.ForwardReverse, n.DNS.Forwarders = true, []Resolver{resolver("10.9.0.1")} })},
+		"isolated, and others are asked": {change: func(s *Spec) {
+			s.Networks["x"] = &Network{Mode: Isolated, DNS: &DNS{Forward: yes(), Domains: map[string][]Resolver{"x.example": {DefaultResolver}}}}
+		}},
+		"reservation without a name": {change: func(s *Spec) {
+			dhcp(0, func(d *DHCP) {
+				d.Hosts["10.0.0.30"] = Reservation{MAC: mac("52:54:00:00:00:09"), IP: addr("10.0.0.30")}
+			})(s)
+			dhcp(1, func(d *DHCP) {
+				d.Hosts = map[string]Reservation{"fd00::30": {DUID: "00:03:00:01:52:54:00:00:00:01", IP: addr("fd00::30")}}
+			})(s)
+		}},
+		"no mail at all": {change: lab(func(n *Network) { n.DNS.MX = []MX{{Host: "."}} })},
 		"two addresses of one guest": {change: func(s *Spec) {
 			dhcp(1, func(d *DHCP) { d.Hosts = map[string]Reservation{"VM1": {IP: addr("fd00::30")}} })(s)
 		}},
@@ -96,6 +114,26 @@ func TestServiceRules(t *testing.T) {
 			`networks.lab.dns.cnames["VM1.lab.internal"]: "VM1.lab.internal" cannot be an alias, it has a reserved address (remove one of them)`},
 		"domain that leaves no room for names": {lab(func(n *Network) { n.DNS.Domain = strings.Repeat("abcdefghi.", 19) + "a" }),
 			"networks.lab.dns.domain: the domain has 191 characters, at most 189 leave room for the names in it"},
+		"default beside a server": {lab(func(n *Network) {
+			n.DNS.Domains = map[string][]Resolver{"x.example": {DefaultResolver, resolver("10.9.0.1")}}
+		}), `networks.lab.dns.domains["x.example"]: the default stands for servers of its own, beside it there can be none (remove the others)`},
+		"default of default": {lab(func(n *Network) { n.DNS.Forwarders = []Resolver{DefaultResolver} }),
+			"networks.lab.dns.forwarders[0]: the default is for single domains; without forwarders it is the host's resolvers (remove it)"},
+		"default where nobody is asked": {func(s *Spec) {
+			s.Networks["x"] = &Network{Mode: Isolated, DNS: &DNS{Domains: map[string][]Resolver{"x.example": {DefaultResolver}}}}
+		}, `networks.x.dns.domains["x.example"]: there is no default: nobody is asked for names that are not known here (add forwarders, or forward: true)`},
+		"forwarders that are not asked": {lab(func(n *Network) { n.DNS.Forward, n.DNS.Forwarders = no(), []Resolver{resolver("10.9.0.1")} }),
+			"networks.lab.dns.forward: with forward: false nobody is asked, but there are forwarders (remove it, or forwarders)"},
+		"plain names that are not asked": {lab(func(n *Network) { n.DNS.Forward, n.DNS.ForwardPlain = no(), true }),
+			"networks.lab.dns.forwardPlain: with forward: false nobody is asked for plain names (remove it)"},
+		"names of addresses that are not asked": {lab(func(n *Network) { n.DNS.Forward, n.DNS.ForwardReverse = no(), true }),
+			"networks.lab.dns.forwardReverse: with forward: false nobody is asked for the names of addresses (remove it)"},
+		"reservation of another address": {dhcp(0, func(d *DHCP) {
+			d.Hosts["10.0.0.30"] = Reservation{MAC: mac("52:54:00:00:00:09"), IP: addr("10.0.0.31")}
+		}),
+			`networks.lab.subnets[0].dhcp.hosts["10.0.0.30"]: the name 10.0.0.30 is an address, and not the one that is reserved (write a host name, or the ip)`},
+		"reservation for nobody": {dhcp(0, func(d *DHCP) { d.Hosts["10.0.0.30"] = Reservation{IP: addr("10.0.0.30")} }),
+			`networks.lab.subnets[0].dhcp.hosts["10.0.0.30"]: 10.0.0.30 is reserved for nobody (add mac, clientID or duid, or write a host name)`},
 		"domain with its final dot": {lab(func(n *Network) { n.DNS.Domain = "lab.internal." }),
 			`networks.lab.dns.domain: "lab.internal." ends with a dot, write lab.internal`},
 		"domain of the guest itself": {lab(func(n *Network) { n.DNS.Domain = "lab.localhost" }),
@@ -177,7 +215,7 @@ func TestIdentifiersAreBytes(t *testing.T) {
 	t.Parallel()
 	cases := map[string]Reservation{
 		"\xff\x01\x02": {ClientID: "ff:01:02"}, "vm-7": {ClientID: "vm-7"}, "ab": {ClientID: "ab"}, "1:2": {ClientID: "1:2"},
-		"\x00\x03\x00\x01R": {DUID: "00:03:00:01:52"}, "": {MAC: mac("52:54:00:00:00:01")},
+		"\x00\x03\x00\x01R": {DUID: "00:03:00:01:52"}, "\x00\x03\x00\x01\x05": {DUID: "0:3:0:1:5"}, "": {MAC: mac("52:54:00:00:00:01")},
 	}
 	for want, r := range cases {
 		if got := r.Identifier(); got != want {
@@ -218,6 +256,9 @@ func TestRangesAndResolversReadBackWhatTheyPrint(t *testing.T) {
 			t.Fatalf("%s reads as %v, %v", s, got, err)
 		}
 	})
+	if got, err := ParseResolver(DefaultResolver.String()); err != nil || got != DefaultResolver {
+		t.Errorf("the default reads as %v, %v", got, err)
+	}
 	for _, s := range []string{"", "lease 2h", "10.0.0.1 lease", "10.0.0.1 lease -1", "10.0.0.1lease 2h"} {
 		if r, err := ParseLeaseRange(s); err == nil {
 			t.Errorf("%q reads as the range %v", s, r)

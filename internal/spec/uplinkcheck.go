@@ -67,6 +67,9 @@ func (c *checker) uplinkNetwork(path string, r *Router, u *Uplink) {
 			return
 		}
 	}
+	if n != nil && n.Direct != nil {
+		c.add(path, "write nic: and one of "+orList(n.Direct.Devices), "network %q has no bridge to plug the router into, its ports are on NICs", u.Network)
+	}
 	if n == nil || n.Mode == Bridge {
 		return
 	}

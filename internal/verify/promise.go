@@ -24,6 +24,9 @@ func unproved(text, expected, why string) promise {
 
 // promises lists what a network's mode promises, in the order of the mode table.
 func (r *run) promises(s *site, others []*site) []promise {
+	if s.net.Direct != nil {
+		return []promise{unproved("guest joins the network", "is on a NIC", "its ports are macvtaps")}
+	}
 	if s.broken != "" {
 		return []promise{{"guest joins the network", "plugged into " + s.net.Bridge.Name,
 			func(context.Context) (string, bool) { return s.broken, false }}}
@@ -72,6 +75,9 @@ func lost(s *site) (list []promise) {
 
 // amongGuests are the promises of the segment itself.
 func (r *run) amongGuests(s *site, l *leg) (list []promise) {
+	if s.net.Isolated && s.net.Mode.Managed() && l.b.IsValid() { // on a LAN only ports of kvmnet are kept apart
+		return []promise{s.apart(l)}
+	}
 	for _, proto := range []testhost.Proto{testhost.ICMP, testhost.TCP} {
 		if !l.b.IsValid() {
 			list = append(list, unproved(fmt.Sprintf("guest ↔ guest (%s)", proto), "answered", "no second address is free in "+l.prefix.String()))
@@ -80,6 +86,14 @@ func (r *run) amongGuests(s *site, l *leg) (list []promise) {
 		list = append(list, r.asks(s, l, fmt.Sprintf("guest ↔ guest %s (%s)", l.b, proto), testhost.Probe{Proto: proto, To: l.b}))
 	}
 	return list
+}
+
+// apart is what an isolated network promises of its guests.
+func (s *site) apart(l *leg) promise {
+	return promise{fmt.Sprintf("guest ↔ guest %s (%s)", l.b, discovery(l)), "no answer", func(ctx context.Context) (string, bool) {
+		found, err := s.a.whoHas(ctx, []netip.Addr{l.b}, quiet)
+		return silence(found[l.b], err)
+	}}
 }
 
 // ownGateway is the address the host or router holds on the network, for DHCP and
