@@ -36,7 +36,7 @@ func (s *Server) ARP(mac spec.MAC, addr netip.Addr) {
 func (s *Server) reservedInUse(r *reservation, mac spec.MAC) {
 	if mac != r.MAC && !r.MAC.IsZero() {
 		s.counts.add(conflicts)
-		s.warn(note{"reserved " + r.Addr.String(), fmt.Sprintf("%s is reserved for %s, but %s uses it", r.Addr, r.Name, mac)})
+		s.warn(note{"reserved " + r.Addr.String(), fmt.Sprintf("%s is reserved for %s, but %s uses it", r.Addr, cmp.Or(r.Name, r.MAC.String()), mac)})
 	}
 }
 

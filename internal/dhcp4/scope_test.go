@@ -47,6 +47,18 @@ func TestReservations(t *testing.T) {
 	})
 }
 
+func TestGuestOfAReservationWithoutNameKeepsItsOwn(t *testing.T) {
+	t.Parallel()
+	d := lab(reserve(plan.Reservation{MAC: guest(1), Addr: addr("192.168.100.50")}))
+	world(t, d, func(r *rig) {
+		r.want("by MAC", r.lease4(guest(1), text(optHostname, "web"), params(12)), "ack 192.168.100.50")
+		if l, _ := r.table.At(addr("192.168.100.50")); l.Hostname != "web" {
+			t.Errorf("the guest is called %q", l.Hostname)
+		}
+		r.want("another says nothing", r.lease4(guest(2)), "ack 192.168.100.10")
+	})
+}
+
 func TestReservedAddressInUseGivesAnotherAndWarns(t *testing.T) {
 	t.Parallel()
 	world(t, lab(), func(r *rig) {

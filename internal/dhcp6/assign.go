@@ -59,7 +59,7 @@ func (x *exchange) choose(a ia, want lease.Want) result {
 	for i, k := range x.kept {
 		if x.obtain(who, k.reservation) {
 			x.kept = slices.Delete(slices.Clone(x.kept), i, i+1)
-			who.Hostname = k.reservation.Name
+			who.Hostname = x.called(k.reservation)
 			return x.give(a, who, k.reservation.Addr, k.reservation)
 		}
 	}

@@ -1,6 +1,8 @@
 package dhcp6
 
 import (
+	"cmp"
+
 	"github.com/insomniacslk/dhcp/dhcpv6"
 
 	"kvmnet/internal/plan"
@@ -40,7 +42,7 @@ func (x *exchange) settle() {
 	switch {
 	case x.scope != nil:
 	case len(x.kept) > 0:
-		x.scope, x.reserved, x.hostname = x.kept[0].scope, x.kept[0].reservation, x.kept[0].reservation.Name
+		x.scope, x.reserved, x.hostname = x.kept[0].scope, x.kept[0].reservation, x.called(x.kept[0].reservation)
 	case len(x.link.scopes) > 0:
 		x.scope = x.link.scopes[0]
 	}
@@ -67,6 +69,12 @@ func (x *exchange) sends(code dhcpv6.OptionCode) bool {
 		return x.kind == dhcpv6.MessageTypeInformationRequest && x.wants(code)
 	}
 	return x.wants(code)
+}
+
+// called is the name of the guest that a reservation is for: the reserved one, or
+// where there is none its own.
+func (x *exchange) called(r *plan.Reservation) string {
+	return cmp.Or(r.Name, x.config.permitted(x.name))
 }
 
 // permitted is a host name that a client may have without a reservation: not one

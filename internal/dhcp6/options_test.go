@@ -117,6 +117,12 @@ func TestClientIsToldItsName(t *testing.T) {
 		{"only asked for", []dhcpv6.Option{oro(39)}, nil, "", ""},
 		{"reserved, only asked for", []dhcpv6.Option{oro(39)}, reserveA, "\x01\x03vm1\x03lab\x08internal\x00", "vm1"},
 		{"reserved, says another name", []dhcpv6.Option{fqdnOption(1, "web")}, reserveA, "\x01\x03vm1\x03lab\x08internal\x00", "vm1"},
+		{"reserved without a name", []dhcpv6.Option{fqdnOption(1, "web")}, func(s *plan.Scope) {
+			s.Reservations = []plan.Reservation{{MAC: macA, Addr: addr("fd00:1::5")}}
+		}, "\x01\x03web\x03lab\x08internal\x00", "web"},
+		{"reserved without a name, says none", []dhcpv6.Option{oro(39)}, func(s *plan.Scope) {
+			s.Reservations = []plan.Reservation{{MAC: macA, Addr: addr("fd00:1::5")}}
+		}, "", ""},
 		{"reserved for another", []dhcpv6.Option{fqdnOption(1, "vm2")}, func(s *plan.Scope) {
 			s.Reservations = []plan.Reservation{{Name: "vm2", MAC: macB, Addr: addr("fd00:1::6")}}
 		}, "", ""},

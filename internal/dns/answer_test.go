@@ -292,6 +292,54 @@ func TestNamesOfADomainThatTwoNetworksHaveStayOnEach(t *testing.T) {
 	ask{"x.lab.internal.", "A", "NOERROR → [9.9.9.9:53] x.lab.internal."}.check(t, c, nil)
 }
 
+// An isolated network does not ask for its guests: that would be a way out. What it
+// does not know it refuses, and a guest that is on other networks, too, asks there.
+func TestAloneNobodyIsAskedButForSingleDomains(t *testing.T) {
+	t.Parallel()
+	c := labPlan()
+	c.LocalOnly, c.Alone = false, true
+	for _, q := range []ask{
+		{"vm1.lab.internal.", "A", "NOERROR A=192.168.100.20"},
+		{"guest.", "A", "NOERROR A=192.168.100.77"},
+		{rev("192.168.100.20"), "PTR", "NOERROR PTR=vm1.lab.internal."},
+		{"nobody.lab.internal.", "A", "NXDOMAIN | lab.internal."},
+		{"nobody.", "A", "NXDOMAIN | ."},
+		{"www.example.com.", "A", "REFUSED"},
+		{"www.example.com.", "TXT", "REFUSED"},
+		{rev("8.8.8.8"), "PTR", "REFUSED"},
+		{"org.", "NS", "REFUSED"},
+		{"far.lab.internal.", "A", "REFUSED CNAME=www.example.com."},
+		{"git.corp.example.", "A", "NOERROR → [10.1.1.1:53] git.corp.example."},
+		{"x.void.example.", "A", "NXDOMAIN | void.example."},
+	} {
+		q.check(t, c, labNames())
+	}
+}
+
+func TestDomainIsAskedAsOthersBelowOneThatIsNot(t *testing.T) {
+	t.Parallel()
+	c := labPlan()
+	c.Domains["www.corp.example"] = []netip.AddrPort{plan.DefaultServers}
+	ask{"git.corp.example.", "A", "NOERROR → [10.1.1.1:53] git.corp.example."}.check(t, c, nil)
+	ask{"a.www.corp.example.", "A", "NOERROR → host a.www.corp.example."}.check(t, c, nil)
+	c.Forwarders = []netip.AddrPort{server("9.9.9.9:53")}
+	ask{"www.corp.example.", "A", "NOERROR → [9.9.9.9:53] www.corp.example."}.check(t, c, nil)
+	c.Forwarders, c.Alone = nil, true
+	ask{"www.corp.example.", "A", "REFUSED"}.check(t, c, nil)
+}
+
+func TestNamesOfAddressesAreForwardedWhenAsked(t *testing.T) {
+	t.Parallel()
+	c := labPlan()
+	c.ForwardBack = true
+	ask{rev("192.168.100.20"), "PTR", "NOERROR PTR=vm1.lab.internal."}.check(t, c, labNames())
+	ask{rev("192.168.100.99"), "PTR", "NXDOMAIN | 168.192.in-addr.arpa."}.check(t, c, labNames()) // the host's resolvers cannot know
+	c.Forwarders = []netip.AddrPort{server("9.9.9.9:53")}
+	ask{rev("192.168.100.99"), "PTR", "NOERROR → [9.9.9.9:53] 99.100.168.192.in-addr.arpa."}.check(t, c, labNames())
+	ask{rev("192.168.100.77"), "PTR", "NOERROR PTR=guest.lab.internal."}.check(t, c, labNames())
+	ask{zone4, "SOA", "NOERROR SOA=gateway.lab.internal. hostmaster." + zone4 + " 1 3600 600 86400 60"}.check(t, c, labNames())
+}
+
 func TestDomainOfTheRootIsADefault(t *testing.T) {
 	t.Parallel()
 	c := labPlan()

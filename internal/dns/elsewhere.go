@@ -22,15 +22,16 @@ type route struct {
 // elsewhere decides about a name we know nothing of: who is asked, or that
 // nobody is and it does not exist. The longest matching domain decides.
 //
-//  1. Reverse names of our own prefixes are all known.
+//  1. Reverse names of our own prefixes are all known, unless we are told otherwise.
 //  2. Our domain, domains with servers of their own, those of networks that share
 //     their names with us, private domains of other networks and names with a
 //     special meaning, whichever is longest.
 //  3. Plain names and addresses that mean something else everywhere stay here.
-//  4. All else is forwarded.
+//  4. All else is forwarded, or refused where nobody is asked: a guest that is on
+//     other networks, too, then asks there.
 func (z *zone) elsewhere(r *reply, name string, kind uint16) {
 	p := placeOf(name)
-	if q, ok := p.within(z.reverse); ok && !z.delegated(name, p) {
+	if q, ok := p.within(z.reverse); ok && !z.back && !z.delegated(name, p) {
 		z.deny(r, reverseZone(q), false)
 		return
 	}
@@ -85,7 +86,7 @@ func (z *zone) byDomain(r *reply, name string) bool {
 			z.deny(r, up, false)
 		case rt != nil:
 			z.forward(r, rt, name, up)
-		case up == z.domain && z.shared:
+		case up == z.domain && (z.shared || z.alone):
 			z.deny(r, up, false)
 		case up == z.domain:
 			z.forward(r, z.forwarders, name, up)
@@ -173,6 +174,10 @@ func (z *zone) deny(r *reply, apex string, exists bool) {
 
 // forward sends a question on; a domain without servers has no names.
 func (z *zone) forward(r *reply, to *route, name, apex string) {
+	if to == z.forwarders && z.alone {
+		r.code = dns.RcodeRefused
+		return
+	}
 	if !to.host && len(to.servers) == 0 {
 		z.deny(r, apex, false)
 		return

@@ -53,7 +53,7 @@ func survey(wire []byte) (ttls []uint16, short int, ok bool) {
 // packOwn makes an entry of what we know ourselves. Its TTLs stay as they are.
 func packOwn(r reply, key []byte) (*entry, bool) {
 	m := &dns.Msg{Answer: r.answer, Ns: r.authority, Extra: r.extra}
-	m.Rcode, m.Authoritative = r.code, r.code != dns.RcodeServerFailure
+	m.Rcode, m.Authoritative = r.code, r.code != dns.RcodeServerFailure && r.code != dns.RcodeRefused
 	e, ok := pack(m, key)
 	if ok {
 		e.ttls = nil

@@ -24,6 +24,8 @@ type zone struct {
 	localOnly  bool
 	shared     bool // the host's resolvers know our domain by other networks, too
 	plain      bool // plain names are asked elsewhere, too
+	back       bool // names of our own addresses, too
+	alone      bool // nobody is asked but the servers of domains
 	ttl        uint32
 	serial     uint32
 	nodes      map[string]*node
@@ -47,7 +49,7 @@ type node struct {
 // the zones of other networks.
 func compile(c *plan.DNS, serial uint32, private func(zone string) bool) *zone {
 	z := &zone{
-		localOnly: c.LocalOnly, shared: c.Shared && len(c.Forwarders) == 0, plain: c.ForwardPlain, ttl: uint32(max(0, c.TTL)), serial: serial,
+		localOnly: c.LocalOnly, shared: c.Shared && len(c.Forwarders) == 0, plain: c.ForwardPlain, back: c.ForwardBack, alone: c.Alone, ttl: uint32(max(0, c.TTL)), serial: serial,
 		nodes: map[string]*node{}, pointers: map[netip.Addr]string{},
 		reverse: c.Reverse, private: private,
 		forwarders: &route{servers: c.Forwarders, host: len(c.Forwarders) == 0},
@@ -63,9 +65,17 @@ func compile(c *plan.DNS, serial uint32, private func(zone string) bool) *zone {
 		z.domains = make(map[string]*route, len(c.Domains))
 	}
 	for name, servers := range c.Domains {
-		z.domains[dns.Fqdn(strings.ToLower(name))] = &route{servers: servers}
+		z.domains[dns.Fqdn(strings.ToLower(name))] = z.routeTo(servers)
 	}
 	return z
+}
+
+// routeTo is the way to the servers of a domain.
+func (z *zone) routeTo(servers []netip.AddrPort) *route {
+	if len(servers) == 1 && servers[0] == plan.DefaultServers {
+		return z.forwarders
+	}
+	return &route{servers: servers}
 }
 
 // full completes a name of the plan: one without a dot, the "*." of a wildcard

@@ -1,8 +1,8 @@
 // Package lease holds who has which address: an allocator for each network, and
 // the book that keeps all leases on disk.
 //
-// What enters: clients that ask, hold, bind, release and decline, and the
-// addresses that plan says may be given. What leaves: addresses, leases, host
+// What enters: clients that ask, hold, bind, release and decline, leases of another
+// server that are taken over, and the addresses that plan says may be given. What leaves: addresses, leases, host
 // names for DNS, events, and a call when a change is on disk; the answer to the
 // client waits for that call.
 //
