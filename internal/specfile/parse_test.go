@@ -185,3 +185,15 @@ func TestEveryFieldOfSpecHasAKey(t *testing.T) {
 		}
 	})
 }
+
+// A line that is a whole file shows as it does when all of it is looked at.
+func TestLongLinesShowWhatIsAround(t *testing.T) {
+	t.Parallel()
+	for _, line := range []string{"", "short", strings.Repeat("0123456789é", 100), strings.Repeat("é", 1000) + "end"} {
+		for _, column := range []int{0, 1, 5, 99, 100, 101, 199, 200, 201, 350, 999, 1000, 1003, 1200} {
+			if got, want := (Problem{Column: column}).Showing(line).Excerpt, excerpt([]rune(line), column); got != want {
+				t.Errorf("column %d of %d characters: %q, want %q", column, len([]rune(line)), got, want)
+			}
+		}
+	}
+}

@@ -6,6 +6,7 @@ import (
 	"slices"
 	"strings"
 	"unicode"
+	"unicode/utf8"
 
 	"kvmnet/internal/spec"
 )
@@ -90,6 +91,24 @@ func excerpt(runes []rune, column int) string {
 		}
 	}
 	return strings.TrimRight(shown.String(), " \t") + "\n" + caret.String() + "^"
+}
+
+// Showing adds the line that the problem is in, for files that are read elsewhere.
+func (p Problem) Showing(line string) Problem {
+	// A line may be a whole file: only what is around the column is looked at.
+	column := min(p.Column, utf8.RuneCountInString(line)+1)
+	for ; column > 2*excerptWidth; column-- {
+		_, size := utf8.DecodeRuneInString(line)
+		line = line[size:]
+	}
+	runes := make([]rune, 0, 3*excerptWidth)
+	for _, r := range line {
+		if runes = append(runes, r); len(runes) == cap(runes) {
+			break
+		}
+	}
+	p.Excerpt = excerpt(runes, column)
+	return p
 }
 
 func blank(r rune) rune {

@@ -1,4 +1,4 @@
-package specfile
+package specgen
 
 import (
 	"pgregory.net/rapid"
