@@ -55,12 +55,13 @@ func (f *fake) lastCall() string {
 var (
 	aNetwork = Network{Name: "lab", Spec: &spec.Network{Mode: spec.NAT, Title: "a -> b & <c>", Bridge: spec.BridgeSettings{Name: "lab0", MAC: spec.GenerateMAC("x"), ForwardDelay: 4}},
 		Status: NetworkStatus{State: Running, Persistent: true, Ports: []string{"vm1"}}}
-	aPort   = Port{Name: "vm1", Spec: &spec.Port{Network: "lab", MAC: spec.GenerateMAC("vm1")}, Status: PortStatus{State: "up", MTU: 1500}}
-	aBridge = HostBridge{Name: "br0", Spec: &spec.HostBridge{Ports: []string{"eth0"}}, Status: BridgeStatus{State: "up"}}
-	aResult = ApplyResult{Objects: []Change{{"network/lab", "created"}}, Ops: []string{"add link lab0"}, Problems: map[string]string{"host": "x"}}
-	aLease  = Lease{Network: "lab", Address: netip.MustParsePrefix("192.0.2.7/24"), Protocol: "ipv4", MAC: spec.GenerateMAC("vm1"), Begun: time.Unix(1e9, 0).UTC(), State: "bound"}
-	anAddr  = Address{Address: netip.MustParseAddr("192.0.2.7"), Network: "lab", Source: "lease"}
-	aRouter = Router{Name: "r1", Spec: &spec.Router{Uplink: &spec.Uplink{Bridge: "br0", Address: "192.0.2.7/24"}, Interfaces: []spec.Interface{{Network: "lab", SNAT: &spec.SNAT{Address: spec.AddrRange{From: netip.MustParseAddr("192.0.2.8"), To: netip.MustParseAddr("192.0.2.9")}}, Bandwidth: &spec.Bandwidth{In: spec.Limit{Rate: 1e6}}}}},
+	aDefined = Defined{aNetwork, []Problem{{File: "f", Line: 3, Message: "m", Text: "f:3: m"}}}
+	aPort    = Port{Name: "vm1", Spec: &spec.Port{Network: "lab", MAC: spec.GenerateMAC("vm1")}, Status: PortStatus{State: "up", MTU: 1500}}
+	aBridge  = HostBridge{Name: "br0", Spec: &spec.HostBridge{Ports: []string{"eth0"}}, Status: BridgeStatus{State: "up"}}
+	aResult  = ApplyResult{Objects: []Change{{"network/lab", "created"}}, Ops: []string{"add link lab0"}, Problems: map[string]string{"host": "x"}}
+	aLease   = Lease{Network: "lab", Address: netip.MustParsePrefix("192.0.2.7/24"), Protocol: "ipv4", MAC: spec.GenerateMAC("vm1"), Begun: time.Unix(1e9, 0).UTC(), State: "bound"}
+	anAddr   = Address{Address: netip.MustParseAddr("192.0.2.7"), Network: "lab", Source: "lease"}
+	aRouter  = Router{Name: "r1", Spec: &spec.Router{Uplink: &spec.Uplink{Bridge: "br0", Address: "192.0.2.7/24"}, Interfaces: []spec.Interface{{Network: "lab", SNAT: &spec.SNAT{Address: spec.AddrRange{From: netip.MustParseAddr("192.0.2.8"), To: netip.MustParseAddr("192.0.2.9")}}, Bandwidth: &spec.Bandwidth{In: spec.Limit{Rate: 1e6}}}}},
 		Status: RouterStatus{State: Up, Uplinks: []RouterLink{{Name: "uplink", State: Up, Addresses: []netip.Prefix{netip.MustParsePrefix("192.0.2.7/24")}, Traffic: &Traffic{RxBytes: 7}}},
 			Neighbours: []Neighbour{{Link: "uplink", Address: netip.MustParseAddr("192.0.2.1"), MAC: spec.GenerateMAC("n")}}}}
 	aForward = Forward{Name: "web", Spec: &spec.Forward{Network: "lab", Protocol: spec.TCP, Listen: listenAt("[2001:db8::5]:80-90"), To: target("vm1:8080")},
@@ -71,6 +72,13 @@ var (
 	aSet    = Set{Name: "office", Spec: &spec.AddressSet{Addresses: "192.0.2.0/24"}, Status: SetStatus{Users: []string{"db"}}}
 	aStatus = Status{Version: "1", PID: 7, Started: time.Unix(1e9, 0).UTC(), Problems: []string{"network/lab: x"}}
 )
+
+func deref(s *string) string {
+	if s == nil {
+		return ""
+	}
+	return *s
+}
 
 func listenAt(s string) spec.Listen { l, _ := spec.ParseListen(s); return l }
 func target(s string) spec.Target   { t, _ := spec.ParseTarget(s); return t }
@@ -96,8 +104,35 @@ func (f *fake) Drift(context.Context) (ApplyResult, error) { return aResult, f.c
 func (f *fake) AddNetwork(_ context.Context, r AddNetwork) (Network, error) {
 	return aNetwork, f.call("AddNetwork %s %s %v %v %v", r.Name, r.Network.Mode, r.Choose, r.IPv6, r.Start)
 }
-func (f *fake) Define(_ context.Context, file File, transient bool) (Network, error) {
-	return aNetwork, f.call("Define %v %v", file, transient)
+func (f *fake) Define(_ context.Context, r DefineRequest) (Defined, error) {
+	return aDefined, f.call("Define %v %v %v", r.File, r.Transient, r.Strict)
+}
+func (f *fake) NetworkXML(_ context.Context, n string, inactive bool) (string, error) {
+	return "<network/>\n", f.call("NetworkXML %q %v", n, inactive)
+}
+func (f *fake) UpdateNetwork(_ context.Context, n string, u NetworkUpdate) (Updated, error) {
+	return Updated{u.Copies, []string{"set link lab0"}}, f.call("UpdateNetwork %q %v", n, u)
+}
+func (f *fake) DescribeNetwork(_ context.Context, n string, w NetworkWords) error {
+	return f.call("DescribeNetwork %q %v %s %v", n, w.Copies, deref(w.Title), w.Description)
+}
+func (f *fake) Metadata(_ context.Context, n, uri string, c Copies) (string, error) {
+	return "<a/>", f.call("Metadata %q %q %v", n, uri, c)
+}
+func (f *fake) SetMetadata(_ context.Context, n string, c MetadataChange) error {
+	return f.call("SetMetadata %q %v %s %s %v", n, c.Copies, c.URI, c.Key, c.XML)
+}
+func (f *fake) AddPortXML(_ context.Context, n string, r DefineRequest) (Port, error) {
+	return aPort, f.call("AddPortXML %q %v %v", n, r.File, r.Strict)
+}
+func (f *fake) PortXML(_ context.Context, n string) (string, error) {
+	return "<networkport/>\n", f.call("PortXML %q", n)
+}
+func (f *fake) ImportLeases(_ context.Context, n string, leases []Lease) ([]Lease, error) {
+	return leases, f.call("ImportLeases %q %d", n, len(leases))
+}
+func (f *fake) FreeSubnet(_ context.Context, from byte) (netip.Prefix, error) {
+	return aLease.Address, f.call("FreeSubnet %d", from)
 }
 func (f *fake) Start(_ context.Context, n string) error    { return f.call("Start %q", n) }
 func (f *fake) Stop(_ context.Context, n string) error     { return f.call("Stop %q", n) }

@@ -26,9 +26,7 @@ func Handler(s Service) http.Handler {
 		}
 		return s.AddNetwork(ctx, r)
 	}))
-	m.Handle("POST /v1/networks/define", take(func(ctx context.Context, r defineRequest) (Network, error) {
-		return s.Define(ctx, r.File, r.Transient)
-	}))
+	m.Handle("POST /v1/networks/define", take(s.Define))
 	m.Handle("GET /v1/networks/{name}", call(func(r *http.Request) (any, error) {
 		return s.Network(r.Context(), r.PathValue("name"))
 	}))
@@ -42,6 +40,7 @@ func Handler(s Service) http.Handler {
 		}
 		return nil, s.SetAutostart(r.Context(), r.PathValue("name"), on.On)
 	}))
+	routeLibvirt(m, s)
 	m.Handle("GET /v1/ports", list(s.Ports))
 	m.Handle("POST /v1/ports", take(func(ctx context.Context, r AddPort) (any, error) {
 		if r.Port == nil {
@@ -99,10 +98,6 @@ func Handler(s Service) http.Handler {
 
 // Bodies that are not arguments of a verb as they are.
 type (
-	defineRequest struct {
-		File
-		Transient bool `json:"transient,omitempty"`
-	}
 	toggle struct {
 		On bool `json:"on"`
 	}
@@ -184,5 +179,5 @@ func asError(err error) *Error {
 	case e == nil:
 		return &Error{Code: CodeInternal, Message: err.Error()}
 	}
-	return &Error{Code: e.Code, Message: outerMessage(err, e), Problems: e.Problems}
+	return &Error{Code: e.Code, Message: outerMessage(err, e), Reason: e.Reason, Problems: e.Problems}
 }

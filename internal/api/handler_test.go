@@ -33,6 +33,12 @@ func TestHandlerRefusesWhatItDoesNotKnow(t *testing.T) {
 		{"no port", "POST", "/v1/ports", `{"name": "vm1"}`, 400, `field \"port\" is missing`},
 		{"too large", "POST", "/v1/apply", `{"files": [{"text": "` + strings.Repeat("x", MaxBody) + `"}]}`, 413, "larger than 8 MiB"},
 		{"no forward", "POST", "/v1/forwards", `{"name": "web"}`, 400, `field \"spec\" is missing`},
+		{"an update too large", "POST", "/v1/networks/lab/update", `{"command": "modify", "section": "bridge", "xml": "` + strings.Repeat("x", MaxBody) + `"}`, 413, "larger than 8 MiB"},
+		{"an update that says two things", "POST", "/v1/networks/lab/update", `{"command": "modify", "sections": "bridge"}`, 400, `unknown field \"sections\"`},
+		{"a flag that is neither on nor off", "GET", "/v1/networks/lab/xml?inactive=perhaps", ``, 400, `inactive is true or false, not \"perhaps\"`},
+		{"a copy that is neither", "GET", "/v1/networks/lab/metadata?config=2", ``, 400, "config is true or false"},
+		{"leases that are no list", "POST", "/v1/networks/lab/leases", `{}`, 400, "cannot unmarshal object"},
+		{"a port file of no words", "POST", "/v1/networks/lab/ports", ``, 400, "it has no body"},
 		{"unknown path", "GET", "/v1/gateways", ``, 404, "no such call: GET /v1/gateways"},
 		{"unknown method", "PATCH", "/v1/networks/lab", ``, 404, "no such call: PATCH /v1/networks/lab"},
 		{"name missing", "DELETE", "/v1/networks/", ``, 404, "no such call"},
@@ -118,6 +124,8 @@ func FuzzHandler(f *testing.F) {
 		{"POST", "networks", `{"name":"a","network":{"mode":"nat"}}`}, {"POST", "ports", `{"port":null}`},
 		{"POST", "networks/define", `{"name":"f","text":"t","transient":true}`}, {"PUT", "networks/%2E/autostart", `{"on":true}`},
 		{"POST", "verify", `{"networks":["a"]}`}, {"GET", "export?kind=%zz", ""}, {"DELETE", "ports/a%2Fb", ""},
+		{"POST", "networks/lab/update", `{"command":"modify","section":"bridge","parent":-1,"xml":"<bridge/>"}`}, {"GET", "networks/lab/xml?inactive=1", ""},
+		{"PUT", "networks/lab/metadata", `{"uri":"urn:x","xml":"<a/>"}`}, {"PUT", "networks/lab/words", `{"title":"t"}`}, {"POST", "networks/lab/leases", `[{}]`},
 	} {
 		f.Add(seed[0], seed[1], seed[2])
 	}

@@ -6,6 +6,8 @@ type DefineRequest struct {
 	File
 	Transient bool `json:"transient,omitempty"` // not kept on disk, and started at once
 	Strict    bool `json:"strict,omitempty"`    // refuse a file that says something in vain; virsh's --validate
+	DryRun    bool `json:"dryRun,omitempty"`    // only tell what would be defined
+	XML       bool `json:"xml,omitempty"`       // it is XML, whatever it begins with
 }
 
 // Defined is a network that was defined, and what its file says in vain.
@@ -54,14 +56,16 @@ type MetadataChange struct {
 	XML *string `json:"xml,omitempty"` // nil = take it out
 }
 
-// Reasons of errors, for those who say it in other words.
+// Reasons of errors, for those who say it in other words. Where a network that is
+// defined by XML is refused because of another one, and where a reason below says so,
+// Message is what libvirt says, word for word.
 const (
 	ReasonNoNetwork     = "no-network"       // no network of that name or UUID
 	ReasonActive        = "network-active"   // it runs
 	ReasonInactive      = "network-inactive" // it does not run
 	ReasonTransient     = "network-transient"
 	ReasonNameTaken     = "name-taken"   // another network has the name, and another UUID
-	ReasonUUIDTaken     = "uuid-taken"   // another network has the UUID
+	ReasonUUIDTaken     = "uuid-taken"   // another network has the UUID, or the same one runs already
 	ReasonBridgeTaken   = "bridge-taken" // another network has the bridge
 	ReasonXML           = "xml"          // Message is what libvirt would say of the XML, word for word
 	ReasonUnsupported   = "unsupported"

@@ -2,6 +2,7 @@ package api
 
 import (
 	"context"
+	"net/netip"
 	"strings"
 	"time"
 
@@ -50,6 +51,8 @@ type Port struct {
 type PortStatus struct {
 	State    string   `json:"state"` // "up", "down" (network inactive or link down), "adopted", "missing"
 	Bridge   string   `json:"bridge,omitempty"`
+	NIC      string   `json:"nic,omitempty"`      // of a macvtap: the one below it
+	Node     string   `json:"node,omitempty"`     // of a macvtap: the device by which a program opens it
 	Gateways []string `json:"gateways,omitempty"` // gateway addresses with prefix length, for the guest
 	MTU      int      `json:"mtu,omitempty"`
 	Problems []string `json:"problems,omitempty"`
@@ -110,6 +113,14 @@ type ApplyResult struct {
 	Disturbs []string          `json:"disturbs,omitempty"` // what guests will notice
 	Problems map[string]string `json:"problems,omitempty"` // object → why it could not be made
 	Waits    map[string]string `json:"waits,omitempty"`    // object → what it waits for; the daemon goes on by itself
+	Notes    []Problem         `json:"notes,omitempty"`    // what files that are libvirt's XML say in vain
+	Next     []Next            `json:"next,omitempty"`     // of a drift: networks that will run in another way
+}
+
+// Next tells how a network runs that will run in another way from its next start on.
+type Next struct {
+	Object string   `json:"object"` // network/lab
+	Lines  []string `json:"lines"`  // of its YAML: "- " as it runs, "+ " as it is defined, "  " both
 }
 
 // Change is a change of a definition.
@@ -159,12 +170,13 @@ func (e *Error) Error() string {
 // Event is something that happened.
 type Event struct {
 	Time    time.Time `json:"time"`
-	Type    string    `json:"type"`             // created, changed, started, stopped, deleted, applied, repaired, problem, progress, lease
-	Object  string    `json:"object,omitempty"` // network/lab
-	Message string    `json:"message,omitempty"`
-	Lease   *Lease    `json:"lease,omitempty"` // of type lease: the one that was bound, renewed, released, expired or declined
-	Done    int       `json:"done,omitempty"`  // progress: ops applied so far
-	Total   int       `json:"total,omitempty"` // progress: ops of this pass
+	Type    string    `json:"type"`              // created, changed, unchanged, started, stopped, deleted, metadata-change, applied, repaired, problem, progress, lease
+	Object  string    `json:"object,omitempty"`  // network/lab
+	Message string    `json:"message,omitempty"` // of a metadata-change: title, description, or element and its URI
+	Life    string    `json:"life,omitempty"`    // of a network: Defined, Undefined, Started or Stopped, where libvirt would tell of it
+	Lease   *Lease    `json:"lease,omitempty"`   // of type lease: the one that was bound, renewed, released, expired or declined
+	Done    int       `json:"done,omitempty"`    // progress: ops applied so far
+	Total   int       `json:"total,omitempty"`   // progress: ops of this pass
 }
 
 // Check is one promise of a network's mode, proven with packets.
@@ -216,12 +228,24 @@ type Service interface {
 	Drift(ctx context.Context) (ApplyResult, error) // what the next pass would repair
 
 	AddNetwork(ctx context.Context, r AddNetwork) (Network, error)
-	// Define, Create: one network in a file; transient = not kept on disk, started at once.
-	Define(ctx context.Context, f File, transient bool) (Network, error)
+	Define(ctx context.Context, r DefineRequest) (Defined, error)
 	Start(ctx context.Context, network string) error
 	Stop(ctx context.Context, network string) error // virsh's destroy
 	Undefine(ctx context.Context, network string) error
 	SetAutostart(ctx context.Context, network string, on bool) error
+
+	// A network is named by its name or its UUID.
+	NetworkXML(ctx context.Context, network string, inactive bool) (string, error)
+	UpdateNetwork(ctx context.Context, network string, u NetworkUpdate) (Updated, error)
+	DescribeNetwork(ctx context.Context, network string, w NetworkWords) error
+	Metadata(ctx context.Context, network, uri string, c Copies) (string, error)
+	SetMetadata(ctx context.Context, network string, c MetadataChange) error
+	AddPortXML(ctx context.Context, network string, r DefineRequest) (Port, error)
+	PortXML(ctx context.Context, port string) (string, error)                          // by its name or its UUID
+	ImportLeases(ctx context.Context, network string, leases []Lease) ([]Lease, error) // answers those that were taken
+	// FreeSubnet answers a gateway address and prefix that nobody uses: 192.168.from.1/24,
+	// or the next one that is free.
+	FreeSubnet(ctx context.Context, from byte) (netip.Prefix, error)
 
 	AddPort(ctx context.Context, r AddPort) (Port, error)
 	Routers(ctx context.Context) ([]Router, error)

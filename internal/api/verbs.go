@@ -73,8 +73,8 @@ func (c *Client) AddNetwork(ctx context.Context, r AddNetwork) (Network, error) 
 }
 
 // Define implements Service.
-func (c *Client) Define(ctx context.Context, f File, transient bool) (Network, error) {
-	return post[Network](ctx, c, "/v1/networks/define", defineRequest{f, transient})
+func (c *Client) Define(ctx context.Context, r DefineRequest) (Defined, error) {
+	return post[Defined](ctx, c, "/v1/networks/define", r)
 }
 
 // Start implements Service.

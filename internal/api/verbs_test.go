@@ -38,8 +38,34 @@ var verbs = []struct {
 	{"AddNetwork lab nat true false true", func(ctx context.Context, s Service) (any, error) {
 		return s.AddNetwork(ctx, AddNetwork{Name: "lab", Network: &spec.Network{Mode: spec.NAT}, Choose: true, Start: true})
 	}, aNetwork},
-	{"Define {f t} true", func(ctx context.Context, s Service) (any, error) { return s.Define(ctx, File{"f", "t"}, true) }, aNetwork},
-	{"Define {f t} false", func(ctx context.Context, s Service) (any, error) { return s.Define(ctx, File{"f", "t"}, false) }, aNetwork},
+	{"Define {f t} true false", func(ctx context.Context, s Service) (any, error) {
+		return s.Define(ctx, DefineRequest{File: File{"f", "t"}, Transient: true})
+	}, aDefined},
+	{"Define {f <t>} false true", func(ctx context.Context, s Service) (any, error) {
+		return s.Define(ctx, DefineRequest{File: File{"f", "<t>"}, Strict: true})
+	}, aDefined},
+	{`NetworkXML "lab" true`, func(ctx context.Context, s Service) (any, error) { return s.NetworkXML(ctx, "lab", true) }, "<network/>\n"},
+	{`NetworkXML "a%?/.." false`, func(ctx context.Context, s Service) (any, error) { return s.NetworkXML(ctx, "a%?/..", false) }, "<network/>\n"},
+	{`UpdateNetwork "lab" {{true false} delete ip-dhcp-host -1 <host/> true}`, func(ctx context.Context, s Service) (any, error) {
+		return s.UpdateNetwork(ctx, "lab", NetworkUpdate{Copies{Live: true}, "delete", "ip-dhcp-host", -1, "<host/>", true})
+	}, Updated{Copies{Live: true}, []string{"set link lab0"}}},
+	{`DescribeNetwork "lab" {false true} a & b <nil>`, func(ctx context.Context, s Service) (any, error) {
+		title := "a & b"
+		return nil, s.DescribeNetwork(ctx, "lab", NetworkWords{Copies: Copies{Config: true}, Title: &title})
+	}, nil},
+	{`Metadata "lab" "http://a/?b=%20&c" {true true}`, func(ctx context.Context, s Service) (any, error) {
+		return s.Metadata(ctx, "lab", "http://a/?b=%20&c", Copies{true, true})
+	}, "<a/>"},
+	{`SetMetadata "lab" {false false} urn:x k <nil>`, func(ctx context.Context, s Service) (any, error) {
+		return nil, s.SetMetadata(ctx, "lab", MetadataChange{URI: "urn:x", Key: "k"})
+	}, nil},
+	{`AddPortXML "lab" {p <networkport/>} true`, func(ctx context.Context, s Service) (any, error) {
+		return s.AddPortXML(ctx, "lab", DefineRequest{File: File{"p", "<networkport/>"}, Strict: true})
+	}, aPort},
+	{`PortXML "vm1"`, func(ctx context.Context, s Service) (any, error) { return s.PortXML(ctx, "vm1") }, "<networkport/>\n"},
+	{`ImportLeases "lab" 1`, func(ctx context.Context, s Service) (any, error) { return s.ImportLeases(ctx, "lab", []Lease{aLease}) }, []Lease{aLease}},
+	{`ImportLeases "lab" 0`, func(ctx context.Context, s Service) (any, error) { return s.ImportLeases(ctx, "lab", nil) }, []Lease{}},
+	{"FreeSubnet 122", func(ctx context.Context, s Service) (any, error) { return s.FreeSubnet(ctx, 122) }, aLease.Address},
 	{`Start "lab"`, func(ctx context.Context, s Service) (any, error) { return nil, s.Start(ctx, "lab") }, nil},
 	{`Stop "lab"`, func(ctx context.Context, s Service) (any, error) { return nil, s.Stop(ctx, "lab") }, nil},
 	{`Undefine "a.b"`, func(ctx context.Context, s Service) (any, error) { return nil, s.Undefine(ctx, "a.b") }, nil},
@@ -104,7 +130,7 @@ func TestVerbsReachTheServiceAndAnswer(t *testing.T) {
 
 func TestVerbsCarryErrorsOver(t *testing.T) {
 	f := newFake()
-	f.err = &Error{Code: CodeConflict, Message: "network lab is in use",
+	f.err = &Error{Code: CodeConflict, Message: "network lab is in use", Reason: ReasonActive,
 		Problems: []Problem{{File: "a.yaml", Line: 3, Column: 5, Path: "networks.lab", Message: "m", Hint: "h", Excerpt: "e", Text: "a.yaml:3:5: m"}}}
 	socket, _ := daemon(t, f)
 	c := client(t, socket)
@@ -122,13 +148,13 @@ func TestVerbsCarryErrorsOver(t *testing.T) {
 }
 
 func TestErrorsKeepTheWordsThatWrapThem(t *testing.T) {
-	inner := &Error{Code: CodeNotFound, Message: "no network named lab", Problems: []Problem{{Message: "p", Text: "f:1:1: p"}}}
+	inner := &Error{Code: CodeNotFound, Reason: ReasonNoNetwork, Message: "no network named lab", Problems: []Problem{{Message: "p", Text: "f:1:1: p"}}}
 	tests := []struct {
 		err  error
 		want *Error
 	}{
-		{fmt.Errorf("add a port: %w", inner), &Error{Code: CodeNotFound, Message: "add a port: no network named lab", Problems: inner.Problems}},
-		{errors.Join(inner, errors.New("and more")), &Error{Code: CodeNotFound, Message: "no network named lab\nand more", Problems: inner.Problems}},
+		{fmt.Errorf("add a port: %w", inner), &Error{Code: CodeNotFound, Reason: ReasonNoNetwork, Message: "add a port: no network named lab", Problems: inner.Problems}},
+		{errors.Join(inner, errors.New("and more")), &Error{Code: CodeNotFound, Reason: ReasonNoNetwork, Message: "no network named lab\nand more", Problems: inner.Problems}},
 		{errors.New("no space left on device"), &Error{Code: CodeInternal, Message: "no space left on device"}},
 		{context.Canceled, &Error{Code: CodeInternal, Message: "the daemon is stopping"}},
 	}

@@ -37,6 +37,16 @@ func (g guests) End(network string, a netip.Addr) error {
 	return <-done
 }
 
+// Import implements manage.Guests.
+func (g guests) Import(network string, leases []lease.Lease) ([]lease.Lease, error) {
+	done := make(chan error, 1)
+	taken, err := g.book.Table(network).Import(leases, func(err error) { done <- err })
+	if err == nil {
+		err = <-done
+	}
+	return taken, err
+}
+
 // Forget implements manage.Guests. What cannot be written now is told by the book.
 func (g guests) Forget(network string) { g.book.Drop(network, nil) }
 

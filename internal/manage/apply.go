@@ -22,6 +22,9 @@ func (m *Manager) Apply(ctx context.Context, req api.ApplyRequest) (api.ApplyRes
 	}
 	defer m.changing.Unlock()
 	in := read(req.Files)
+	if err := m.dress(ctx, before, in); err != nil {
+		return api.ApplyResult{}, err
+	}
 	if err := in.complete(before); err != nil {
 		return api.ApplyResult{}, err
 	}
@@ -45,6 +48,7 @@ func (m *Manager) Apply(ctx context.Context, req api.ApplyRequest) (api.ApplyRes
 		mine[object] = true
 	}
 	tell(&result, r, func(owner string) bool { return mine[owner] })
+	result.Notes = in.notes
 	return result, err
 }
 
@@ -86,7 +90,11 @@ func (m *Manager) Drift(ctx context.Context) (api.ApplyResult, error) {
 	if err != nil {
 		return api.ApplyResult{}, internal(err)
 	}
-	result := api.ApplyResult{Ops: lines(r), Disturbs: plan.Disturbs(r.Ops)}
+	w, err := m.world()
+	if err != nil {
+		return api.ApplyResult{}, internal(err)
+	}
+	result := api.ApplyResult{Ops: lines(r), Disturbs: plan.Disturbs(r.Ops), Next: w.next()}
 	tell(&result, r, func(string) bool { return true })
 	return result, nil
 }

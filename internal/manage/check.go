@@ -8,6 +8,7 @@ import (
 	"slices"
 
 	"kvmnet/internal/api"
+	"kvmnet/internal/libvirtxml"
 	"kvmnet/internal/spec"
 	"kvmnet/internal/specfile"
 )
@@ -15,26 +16,14 @@ import (
 // input is what a request wants defined, and where it stands in the user's files.
 type input struct {
 	spec     *spec.Spec
-	files    []*specfile.File // none when the request is not a file
-	problems []api.Problem    // found while reading
-}
+	files    []document    // none when the request is not a file
+	problems []api.Problem // found while reading
 
-// read parses files. What is wrong with them comes out of complete, together
-// with what is wrong with their objects.
-func read(files []api.File) *input {
-	in := &input{spec: &spec.Spec{}}
-	from := map[string]string{}
-	for _, f := range files {
-		parsed, _ := specfile.Parse(f.Name, []byte(f.Text))
-		for _, object := range objects(parsed.Spec) {
-			if other, twice := from[object]; twice {
-				in.problems = append(in.problems, plain(spec.Problem{Message: fmt.Sprintf("%s is in %s and in %s", object, other, f.Name)}))
-			}
-			from[object] = f.Name
-		}
-		in.spec, in.files = in.spec.Merge(parsed.Spec), append(in.files, parsed)
-	}
-	return in
+	// Of files that are XML:
+	libvirt map[string]*libvirtxml.File // by the network
+	notes   []api.Problem               // what is said in vain
+	refusal error                       // why libvirt would not take one
+	alone   bool                        // may be at odds with networks that do not run, as libvirt lets them
 }
 
 func count(n int) string {
@@ -56,6 +45,9 @@ func (in *input) complete(w world) error {
 	all := w.all()
 	for name, n := range in.spec.Networks {
 		keepNetwork(n, all.Networks[name])
+		if in.libvirt[name] != nil {
+			keepAutostart(n, w.defined.Networks[name])
+		}
 	}
 	for name, p := range in.spec.Ports {
 		keepPort(p, all.Ports[name])
@@ -63,6 +55,7 @@ func (in *input) complete(w world) error {
 	for name, r := range in.spec.Routers {
 		keepRouter(r, all.Routers[name])
 	}
+	all = in.scope(all)
 	merged := all.Merge(in.spec)
 	merged.Default()
 	for _, object := range objects(in.spec) {
@@ -84,16 +77,24 @@ func keepNetwork(n, old *spec.Network) {
 	n.UUID = cmp.Or(n.UUID, newUUID())
 }
 
+// keepAutostart keeps whether a network starts at boot, which libvirt has beside the
+// definition. A new one does not.
+func keepAutostart(n, old *spec.Network) {
+	on := old != nil && spec.Truth(old.Autostart)
+	n.Autostart = &on
+}
+
 // keepPort does the same for a port. A new one gets a random address: one made
 // from its name would be the same on every host that has a port of that name.
 func keepPort(p, old *spec.Port) {
 	if old != nil {
-		p.MAC = cmp.Or(p.MAC, old.MAC)
+		p.MAC, p.UUID, p.Guest = cmp.Or(p.MAC, old.MAC), cmp.Or(p.UUID, old.UUID), cmp.Or(p.Guest, old.Guest)
 		if cmp.Or(p.Type, spec.Tap) == old.Type {
 			p.Interface, p.Peer = cmp.Or(p.Interface, old.Interface), cmp.Or(p.Peer, old.Peer)
 		}
 	}
 	p.MAC = cmp.Or(p.MAC, spec.GenerateMAC(newUUID()))
+	p.UUID = cmp.Or(p.UUID, newUUID())
 }
 
 // keepRouter keeps the names of a router's interfaces, and with them their MACs:
@@ -129,12 +130,16 @@ func (in *input) check(all, merged *spec.Spec) error {
 	problems := in.problems
 	for _, f := range in.files {
 		for _, p := range f.Validate(merged) {
-			problems = append(problems, placed(p))
+			if !in.alone || !p.Refers {
+				problems = append(problems, placed(p))
+			}
 		}
 	}
 	if len(problems) == 0 {
 		for _, p := range brought(all, merged) {
-			problems = append(problems, in.place(p))
+			if !in.alone || !p.Refers {
+				problems = append(problems, in.place(p))
+			}
 		}
 	}
 	for _, name := range slices.Sorted(maps.Keys(in.spec.Ports)) {
@@ -144,9 +149,24 @@ func (in *input) check(all, merged *spec.Spec) error {
 		}
 	}
 	if len(problems) > 0 {
-		return invalid(count(len(problems)), problems...)
+		return in.faulty(problems)
 	}
 	return nil
+}
+
+// scope is what the input must go together with.
+func (in *input) scope(all *spec.Spec) *spec.Spec {
+	if !in.alone {
+		return all
+	}
+	near := *all
+	near.Networks = map[string]*spec.Network{}
+	for name := range in.spec.Networks {
+		if n := all.Networks[name]; n != nil {
+			near.Networks[name] = n
+		}
+	}
+	return &near
 }
 
 // brought returns the problems that were not there before, in whatever object:

@@ -20,6 +20,7 @@ type change struct {
 	half
 	object   string     // network/lab
 	old, now *spec.Spec // with the object, or empty
+	within   bool       // of a part only, which is none of the events of libvirt's lifecycle
 }
 
 // half is the definitions or the run marks.
@@ -38,7 +39,7 @@ func (m *Manager) changes(before, after world) []change {
 func (h half) changes(old, now *spec.Spec) []change {
 	var list []change
 	for _, object := range differ(old, now) {
-		if c := (change{h, object, pick(old, object), pick(now, object)}); !same(c.old, c.now) {
+		if c := (change{half: h, object: object, old: pick(old, object), now: pick(now, object)}); !same(c.old, c.now) {
 			list = append(list, c)
 		}
 	}
@@ -100,20 +101,6 @@ func (m *Manager) revert(list []change) error {
 	return undo(list)
 }
 
-// announce tells the listeners, once for an object whose definition and run mark
-// change alike.
-func (m *Manager) announce(list []change) {
-	told := map[string]bool{}
-	for _, c := range list {
-		verb := c.verb()
-		if told[c.object] && verb != "started" && verb != "stopped" {
-			continue
-		}
-		told[c.object] = true
-		m.events.say(verb, c.object, "")
-	}
-}
-
 // forgetLeases drops the leases of networks that are no more, when their guests are
 // not answered any more. A network that only stops keeps them.
 func (m *Manager) forgetLeases(list []change) {
@@ -145,8 +132,10 @@ func (m *Manager) forgetGone(w world) {
 
 // write commits and announces what makes one world the other, where the host has
 // nothing to do.
-func (m *Manager) write(before, after world) error {
-	list := m.changes(before, after)
+func (m *Manager) write(before, after world) error { return m.record(m.changes(before, after)) }
+
+// record does the same with changes that are known.
+func (m *Manager) record(list []change) error {
 	if err := m.commit(list); err != nil {
 		return err
 	}
@@ -161,8 +150,8 @@ func (m *Manager) enact(ctx context.Context, list []change) (reconcile.Report, e
 	if err := m.commit(list); err != nil {
 		return reconcile.Report{}, err
 	}
-	m.announce(list)
 	r, err := m.sync(ctx)
+	m.announce(list) // by now what is told to have started runs
 	m.forgetLeases(list)
 	return r, err
 }
@@ -180,8 +169,7 @@ func (m *Manager) remove(ctx context.Context, doing string, before, after world)
 
 // attempt does the same for something new: when the host refuses it, all is put
 // back as it was.
-func (m *Manager) attempt(ctx context.Context, before, after world, doing string) (reconcile.Report, error) {
-	list := m.changes(before, after)
+func (m *Manager) attempt(ctx context.Context, list []change, doing string) (reconcile.Report, error) {
 	if len(list) == 0 {
 		return reconcile.Report{}, nil
 	}

@@ -35,6 +35,20 @@ var writers = []struct {
 	{"undefine", func(r *rig) error { return r.Undefine(r.t.Context(), "lab") }, false},
 	{"define", func(r *rig) error { return defineFile(r, "networks: {lab: {mode: isolated, title: t}}", false) }, true},
 	{"create", func(r *rig) error { return defineFile(r, "networks: {tmp: {mode: isolated}}", true) }, true},
+	{"define XML", func(r *rig) error { _, err := r.defineXML(xmlOf("new", ""), false); return err }, true},
+	{"update both copies", func(r *rig) error {
+		_, err := r.UpdateNetwork(r.t.Context(), "lab", api.NetworkUpdate{Copies: api.Copies{Live: true, Config: true},
+			Command: "add", Section: "ip", Parent: -1, XML: "<ip address='10.6.0.1' netmask='255.255.255.0'/>"})
+		return err
+	}, false},
+	{"describe both copies", func(r *rig) error {
+		title := "t"
+		return r.DescribeNetwork(r.t.Context(), "lab", api.NetworkWords{Copies: api.Copies{Live: true, Config: true}, Title: &title})
+	}, false},
+	{"add a port in libvirt's words", func(r *rig) error {
+		_, err := r.addXML("od2", portXML(portUUID, "p1", "52:54:00:7b:35:93"))
+		return err
+	}, true},
 	{"change autostart", func(r *rig) error { return r.SetAutostart(r.t.Context(), "lab", false) }, false},
 	{"add the first port", func(r *rig) error { return addPort(r, "p1", spec.Port{Network: "od2"}) }, true},
 	{"delete the last port", func(r *rig) error { return r.Delete(r.t.Context(), "port", "vm2") }, false},
@@ -208,6 +222,83 @@ func TestEventsTellWhatHappened(t *testing.T) {
 		if strings.Join(got, ", ") != strings.Join(want, ", ") {
 			t.Errorf("told %q, want %q", got, want)
 		}
+	}
+}
+
+// What libvirt tells of the life of a network, at the times when it tells it.
+func TestLifeOfANetworkIsTold(t *testing.T) {
+	t.Parallel()
+	r := newRig(t)
+	c := r.events.listen()
+	defer r.events.leave(c)
+	title := "t"
+	for _, step := range []struct {
+		name string
+		do   func()
+		want string
+	}{
+		{"defined", func() { r.define("networks: {lab: {mode: isolated, autostart: false}}") }, "Defined lab"},
+		{"defined as before", func() { r.define("networks: {lab: {mode: isolated, autostart: false}}") }, "Defined lab"},
+		{"defined anew", func() { r.define("networks: {lab: {mode: isolated, autostart: false, bridge: {mtu: 1400}}}") }, "Defined lab"},
+		{"started", func() { r.ok(r.Start(t.Context(), "lab")) }, "Started lab"},
+		{"defined while it runs", func() { r.define("networks: {lab: {mode: isolated, autostart: false}}") }, "Defined lab"},
+		{"autostart", func() { r.ok(r.SetAutostart(t.Context(), "lab", true)) }, ""},
+		{"a title", func() { r.ok(r.DescribeNetwork(t.Context(), "lab", api.NetworkWords{Title: &title})) }, ""},
+		{"undefined", func() { r.ok(r.Undefine(t.Context(), "lab")) }, "Undefined lab"},
+		{"stopped", func() { r.ok(r.Stop(t.Context(), "lab")) }, "Stopped lab"},
+		{"created", func() { r.create("networks: {tmp: {mode: isolated}}") }, "Started tmp"},
+		{"kept", func() { r.define("networks: {tmp: {mode: isolated}}") }, "Defined tmp"},
+		{"applied", func() { r.apply("networks: {a: {mode: isolated}, b: {mode: isolated, autostart: false}}") }, "Defined a, Defined b, Started a"},
+		{"applied in another way", func() { r.apply("networks: {a: {mode: isolated, title: t}}") }, "Defined a"},
+		{"applied as it is defined", func() {
+			r.define("networks: {a: {mode: isolated}}")
+			r.apply("networks: {a: {mode: isolated}}")
+		}, "Defined a"},
+		{"a port", func() { r.add("vm1 a") }, ""},
+	} {
+		step.do()
+		var got []string
+		for len(c) > 0 {
+			if e := <-c; e.Life != "" {
+				got = append(got, e.Life+" "+strings.TrimPrefix(e.Object, "network/"))
+			}
+		}
+		if strings.Join(got, ", ") != step.want {
+			t.Errorf("%s: told %q, want %q", step.name, got, step.want)
+		}
+	}
+}
+
+// Who hears that a network has started finds it on the host.
+func TestStartIsToldWhenItIsDone(t *testing.T) {
+	t.Parallel()
+	for name, start := range map[string]func(r *rig){
+		"start": func(r *rig) {
+			r.define("networks: {lab: {mode: isolated}}")
+			r.ok(r.Start(t.Context(), "lab"))
+		},
+		"apply":  func(r *rig) { r.apply("networks: {lab: {mode: isolated}}") },
+		"create": func(r *rig) { r.create("networks: {lab: {mode: isolated}}") },
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			r := newRig(t)
+			c := r.events.listen()
+			defer r.events.leave(c)
+			start(r)
+			seen := ""
+			for len(c) > 0 {
+				switch e := <-c; e.Type {
+				case "applied":
+					seen += "a"
+				case "started":
+					seen += "s"
+				}
+			}
+			if !strings.HasPrefix(seen, "a") || !strings.HasSuffix(seen, "as") {
+				t.Errorf("applied and started came as %q", seen)
+			}
+		})
 	}
 }
 

@@ -12,5 +12,9 @@
 // The kinds of objects are described once, in a table (kind.go). What answers tell
 // beyond what the loop sees, such as counters and neighbours, comes by Insight.
 //
+// Files and updates may be in libvirt's XML (document.go); then its rules hold and its
+// words are said, where it has them (libvirt.go). A network has two copies, the
+// definition and the one that runs (copies.go).
+//
 // manage never talks to the kernel itself; it must not import kernel or nft.
 package manage

@@ -10,11 +10,19 @@ import (
 )
 
 func notFound(kind, name string) error {
-	return &api.Error{Code: api.CodeNotFound, Message: fmt.Sprintf("no %s named %s", kind, name)}
+	reasons := map[string]string{"network": api.ReasonNoNetwork, "port": api.ReasonNoPort}
+	return &api.Error{Code: api.CodeNotFound, Reason: reasons[kind], Message: fmt.Sprintf("no %s named %s", kind, name)}
 }
 
 func conflict(format string, args ...any) error {
 	return &api.Error{Code: api.CodeConflict, Message: fmt.Sprintf(format, args...)}
+}
+
+// because gives an error of the user's a reason.
+func because(reason string, err error) error {
+	e := *err.(*api.Error)
+	e.Reason = reason
+	return &e
 }
 
 func invalid(message string, problems ...api.Problem) error {

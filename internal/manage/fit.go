@@ -21,6 +21,9 @@ func (m *Manager) fits(ctx context.Context, in *input, before, after world) erro
 	if err != nil {
 		return internal(err)
 	}
+	if err := hollow(in, before, after); err != nil {
+		return err
+	}
 	if !maps.Equal(before.running.Networks, after.running.Networks) {
 		for _, p := range alone(brought(before.segments(), after.segments())) {
 			problems = append(problems, in.place(p))
@@ -32,7 +35,21 @@ func (m *Manager) fits(ctx context.Context, in *input, before, after world) erro
 		problems = append(problems, taken...)
 	}
 	if len(problems) > 0 {
-		return &api.Error{Code: api.CodeConflict, Message: count(len(problems)), Problems: problems}
+		return m.unfit(ctx, in, problems, before, after)
+	}
+	return nil
+}
+
+// hollow refuses to start a network that is on no bridge and on no NIC: it is kept
+// for libvirt's tools only.
+func hollow(in *input, before, after world) error {
+	for _, name := range slices.Sorted(maps.Keys(after.running.Networks)) {
+		if n := after.running.Networks[name]; n.Hollow() && before.running.Networks[name] == nil {
+			p := in.place(spec.Problem{Path: spec.Field("networks", name), Message: "it names neither a bridge nor a NIC of the host that kvmnet could put guests on"})
+			err := conflict("network %s cannot be started here; nothing was changed", name).(*api.Error)
+			err.Reason, err.Problems = api.ReasonUnsupported, []api.Problem{p}
+			return err
+		}
 	}
 	return nil
 }

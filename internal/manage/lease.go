@@ -25,6 +25,9 @@ type Guests interface {
 	Counters(network string) map[string]uint64
 	// End ends the lease of an address, and returns when that is on disk.
 	End(network string, a netip.Addr) error
+	// Import takes over leases that guests hold of another server, and returns those that
+	// were taken when that is on disk. What somebody has here stays as it is.
+	Import(network string, leases []lease.Lease) ([]lease.Lease, error)
 	Err() error // why leases cannot be written at the moment; nil = they can
 	// Forget drops all leases of a network that is no more.
 	Forget(network string)
@@ -93,6 +96,7 @@ func (m *Manager) Leases(_ context.Context, network string) ([]api.Lease, error)
 	if network == "" {
 		return m.leases(all, slices.Collect(maps.Keys(all))), nil
 	}
+	network = w.networkName(network)
 	if all[network] == nil {
 		return nil, notFound("network", network)
 	}

@@ -55,6 +55,19 @@ func (g *guests) End(network string, a netip.Addr) error {
 	return nil
 }
 
+func (g *guests) Import(network string, leases []lease.Lease) (taken []lease.Lease, err error) {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	for _, l := range leases {
+		if !slices.ContainsFunc(g.leases, func(o lease.Lease) bool { return o.Network == network && o.Addr == l.Addr }) {
+			l.Network = network
+			taken = append(taken, l)
+		}
+	}
+	g.leases = append(g.leases, taken...)
+	return taken, g.err
+}
+
 func (g *guests) Forget(network string) {
 	if g.forgot != nil {
 		g.forgot(network)
@@ -354,6 +367,8 @@ type nothing struct{ keeper }
 func (nothing) Running() (*spec.Spec, error) {
 	return &spec.Spec{Networks: map[string]*spec.Network{"lab": {Mode: spec.NAT}}}, nil
 }
+
+func (nothing) HostID() (string, error)      { return "h", nil }
 func (nothing) Defined() (*spec.Spec, error) { return &spec.Spec{}, nil }
 
 func TestLeaseEventsTellWhoGotWhat(t *testing.T) {

@@ -2,7 +2,6 @@ package manage
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"log/slog"
 	"os"
@@ -38,7 +37,9 @@ type Manager struct {
 	changing sync.Mutex
 
 	storing sync.Mutex // around writing what belongs together, and reading it
-	lives   lives
+
+	definedIDs, runningIDs identity // guarded by storing
+	lives                  lives
 }
 
 // keeper is what the room needs of a store; its two halves are told in
@@ -52,6 +53,7 @@ type keeper interface {
 	Stop(kind, name string) error
 	FirstSinceBoot() (bool, error)
 	Booted() error
+	HostID() (string, error)
 }
 
 // Options are what a Manager needs; all but Insight and Log are required.
@@ -93,46 +95,6 @@ func (m *Manager) begin(ctx context.Context) (world, error) {
 		m.changing.Unlock()
 	}
 	return w, internal(err)
-}
-
-// Boot starts what is to run at boot, once a boot, and what is on demand. It
-// changes run marks only; the loop's first pass does the rest.
-func (m *Manager) Boot() error {
-	before, err := m.begin(context.Background())
-	if err != nil {
-		return err
-	}
-	defer m.changing.Unlock()
-	first, err := m.store.FirstSinceBoot()
-	if err != nil {
-		return err
-	}
-	after := before.clone()
-	for name, n := range before.defined.Networks {
-		if first && spec.Truth(n.Autostart) && !n.OnDemand {
-			after.running.Networks[name] = n
-		}
-	}
-	after.demand()
-	m.forgetGone(before)
-	told := errors.Join(before.unreadable, after.spare(before))
-	if err := m.commit(m.changes(before, after)); err != nil {
-		return errors.Join(told, err)
-	}
-	return errors.Join(told, m.store.Booted()) // last: whatever stops us before, the next start tries again
-}
-
-// spare takes out the networks that would start now and break a rule: nobody
-// checks what is written by hand before a boot.
-func (w world) spare(before world) error {
-	var errs []error
-	for _, p := range alone(w.segments().Validate()) {
-		if kind, name := p.Object(); kind == "networks" && before.running.Networks[name] == nil {
-			delete(w.running.Networks, name)
-			errs = append(errs, errors.New(p.String()))
-		}
-	}
-	return errors.Join(errs...)
 }
 
 // UIDs returns the numbers of the users who own taps.

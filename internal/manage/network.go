@@ -2,11 +2,8 @@ package manage
 
 import (
 	"context"
-	"fmt"
-	"slices"
 
 	"kvmnet/internal/api"
-	"kvmnet/internal/plan"
 	"kvmnet/internal/spec"
 )
 
@@ -44,7 +41,7 @@ func (m *Manager) AddNetwork(ctx context.Context, req api.AddNetwork) (api.Netwo
 	if err := m.write(before, after); err != nil {
 		return api.Network{}, err
 	}
-	if _, err := m.attempt(ctx, after, started, "start network "+req.Name); err != nil {
+	if _, err := m.attempt(ctx, m.changes(after, started), "start network "+req.Name); err != nil {
 		return api.Network{}, err
 	}
 	return m.Network(ctx, req.Name)
@@ -56,11 +53,10 @@ func (m *Manager) choose(ctx context.Context, req api.AddNetwork, w world) error
 	if !req.Choose && !req.IPv6 {
 		return nil
 	}
-	have, err := m.engine.Have(ctx)
+	taken, err := m.occupied(ctx, w)
 	if err != nil {
-		return internal(err)
+		return err
 	}
-	taken := slices.Concat(plan.TakenBy(have).Prefixes(), subnets(w.all()), subnets(w.live()))
 	if req.Choose {
 		p, err := spec.FreeSubnet(taken)
 		if err != nil {
@@ -88,44 +84,12 @@ func serveAddresses(n *spec.Network) {
 	}
 }
 
-// Define implements api.Service. The definition of a network that runs takes
-// effect at its next start.
-func (m *Manager) Define(ctx context.Context, f api.File, transient bool) (api.Network, error) {
-	before, err := m.begin(ctx)
-	if err != nil {
-		return api.Network{}, err
-	}
-	defer m.changing.Unlock()
-	in := read([]api.File{f})
-	if err := in.complete(before); err != nil {
-		return api.Network{}, err
-	}
-	name, err := only(in.spec, f.Name)
-	if err != nil {
-		return api.Network{}, err
-	}
-	if transient {
-		err = m.start(ctx, before, name, in)
-	} else {
-		after := before.clone()
-		merge(after.defined, in.spec)
-		err = m.write(before, after)
-	}
-	if err != nil {
-		return api.Network{}, err
-	}
-	return m.Network(ctx, name)
+func errRuns(name string) error {
+	return because(api.ReasonActive, conflict("network %s runs already", name))
 }
 
-// only returns the name of the one network of a file.
-func only(s *spec.Spec, file string) (string, error) {
-	if len(s.Networks) != 1 || s.Count() > 1 {
-		return "", invalid(fmt.Sprintf("%s must hold exactly one network (and nothing else); use 'kvmnet apply -f' for more", file))
-	}
-	for name := range s.Networks {
-		return name, nil
-	}
-	return "", nil
+func errStands(name string) error {
+	return because(api.ReasonInactive, conflict("network %s does not run", name))
 }
 
 // Start implements api.Service.
@@ -135,21 +99,22 @@ func (m *Manager) Start(ctx context.Context, name string) error {
 		return err
 	}
 	defer m.changing.Unlock()
+	name = before.networkName(name)
 	n, err := before.definition(name)
 	switch {
 	case before.running.Networks[name] != nil:
-		return conflict("network %s runs already", name)
+		return errRuns(name)
 	case err != nil:
 		return err
 	}
-	return m.start(ctx, before, name, &input{spec: &spec.Spec{Networks: map[string]*spec.Network{name: n}}})
+	return m.start(ctx, before, name, &input{spec: &spec.Spec{Networks: map[string]*spec.Network{name: n}}, alone: true})
 }
 
 // start runs the network of the input, whether it has a definition or not. One
 // that is defined on demand would stop again at once without a port.
 func (m *Manager) start(ctx context.Context, before world, name string, in *input) error {
 	if before.running.Networks[name] != nil {
-		return conflict("network %s runs already", name)
+		return errRuns(name)
 	}
 	after := before.clone()
 	merge(after.running, in.spec)
@@ -160,7 +125,7 @@ func (m *Manager) start(ctx context.Context, before world, name string, in *inpu
 	if err := m.fits(ctx, in, before, after); err != nil {
 		return err
 	}
-	_, err := m.attempt(ctx, before, after, "start network "+name)
+	_, err := m.attempt(ctx, m.changes(before, after), "start network "+name)
 	return err
 }
 
@@ -171,11 +136,12 @@ func (m *Manager) Stop(ctx context.Context, name string) error {
 		return err
 	}
 	defer m.changing.Unlock()
+	name = before.networkName(name)
 	if before.running.Networks[name] == nil {
 		if _, err := before.definition(name); err != nil {
 			return err
 		}
-		return conflict("network %s does not run", name)
+		return errStands(name)
 	}
 	if before.defined.Networks[name] == nil && before.fault("network/"+name) == nil { // it would be gone
 		if err := before.unused("network/" + name); err != nil {
@@ -200,6 +166,7 @@ func (m *Manager) Undefine(ctx context.Context, name string) error {
 		return err
 	}
 	defer m.changing.Unlock()
+	name = before.networkName(name)
 	if before.defined.Networks[name] == nil {
 		_, err := before.definition(name)
 		return err
@@ -220,6 +187,7 @@ func (m *Manager) SetAutostart(ctx context.Context, name string, on bool) error 
 		return err
 	}
 	defer m.changing.Unlock()
+	name = before.networkName(name)
 	if _, err := before.definition(name); err != nil {
 		return err
 	}

@@ -21,7 +21,7 @@ func addPort(r *rig, name string, p spec.Port) error {
 }
 
 func defineFile(r *rig, text string, transient bool) error {
-	_, err := r.Define(r.t.Context(), api.File{Name: "a.yaml", Text: text}, transient)
+	_, err := r.Define(r.t.Context(), api.DefineRequest{File: api.File{Name: "a.yaml", Text: text}, Transient: transient})
 	return err
 }
 
@@ -149,8 +149,13 @@ func TestAbandonedRequestsChangeNothing(t *testing.T) {
 		_, apply := r.Apply(ctx, api.ApplyRequest{Files: []api.File{{Name: "a.yaml", Text: lab}}})
 		_, network := r.AddNetwork(ctx, api.AddNetwork{Name: "x", Network: &spec.Network{Mode: spec.Isolated}})
 		_, port := r.AddPort(ctx, api.AddPort{Name: "x", Port: &spec.Port{Network: "lab"}})
-		_, define := r.Define(ctx, api.File{Name: "a.yaml", Text: "networks: {x: {mode: isolated}}"}, false)
-		for i, err := range []error{apply, network, port, define, r.Start(ctx, "off"), r.Stop(ctx, "lab"), r.Undefine(ctx, "lab"),
+		_, define := r.Define(ctx, api.DefineRequest{File: api.File{Name: "a.yaml", Text: "networks: {x: {mode: isolated}}"}})
+		_, xml := r.Define(ctx, api.DefineRequest{File: api.File{Name: "a.xml", Text: xmlOf("x", "")}})
+		_, nic := r.AddPortXML(ctx, "lab", api.DefineRequest{File: api.File{Name: "p.xml", Text: portXML(portUUID, "p1", "52:54:00:7b:35:93")}})
+		_, update := r.UpdateNetwork(ctx, "lab", api.NetworkUpdate{Command: "add", Section: "ip", Parent: -1, XML: "<ip address='10.6.0.1' prefix='24'/>"})
+		describe := r.DescribeNetwork(ctx, "lab", api.NetworkWords{Title: text("t")})
+		annotate := r.SetMetadata(ctx, "lab", api.MetadataChange{URI: "urn:x", Key: "k", XML: text("<a/>")})
+		for i, err := range []error{apply, network, port, define, xml, nic, update, describe, annotate, r.Start(ctx, "off"), r.Stop(ctx, "lab"), r.Undefine(ctx, "lab"),
 			r.SetAutostart(ctx, "lab", false), r.Delete(ctx, "port", "vm1"), r.Delete(ctx, "bridge", "br0")} {
 			if err == nil {
 				t.Errorf("request %d was done", i)

@@ -88,7 +88,7 @@ func (m *Manager) add(ctx context.Context, object string, one *spec.Spec) (*view
 	if err := m.fits(ctx, in, before, after); err != nil {
 		return nil, err
 	}
-	r, err := m.attempt(ctx, before, after, "add "+word)
+	r, err := m.attempt(ctx, m.changes(before, after), "add "+word)
 	if err != nil {
 		return nil, err
 	}
@@ -104,6 +104,9 @@ func (m *Manager) Delete(ctx context.Context, word, name string) error {
 		return err
 	}
 	defer m.changing.Unlock()
+	if word == "port" {
+		name = before.portName(name)
+	}
 	object, k := word+"/"+name, kindOf(word)
 	switch {
 	case k.name == "":

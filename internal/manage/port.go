@@ -59,6 +59,6 @@ func (m *Manager) plug(ctx context.Context, before world, name string, in *input
 	if err := m.fits(ctx, in, before, after); err != nil {
 		return err
 	}
-	_, err := m.attempt(ctx, before, after, "add port "+name)
+	_, err := m.attempt(ctx, m.changes(before, after), "add port "+name)
 	return err
 }

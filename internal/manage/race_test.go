@@ -12,8 +12,8 @@ import (
 	"kvmnet/internal/spec"
 )
 
-// TestManyAtOnce lets people add, change and delete networks and ports while
-// others look. Whatever came first, at the end the store is sound and the host as
+// TestManyAtOnce lets people add, change and delete networks and ports, in YAML and
+// in XML, while others look. Whatever came first, at the end the store is sound and the host as
 // the store says.
 func TestManyAtOnce(t *testing.T) {
 	t.Parallel()
@@ -53,6 +53,22 @@ func TestManyAtOnce(t *testing.T) {
 			}
 		})
 	}
+	working.Go(func() {
+		for i := range rounds {
+			_, err := r.defineXML(xmlOf("virt", "<ip address='10.99.0.1' prefix='24'/>"), i%2 == 0)
+			r.mustly(err)
+			_, err = r.UpdateNetwork(ctx, "virt", api.NetworkUpdate{Command: "add", Section: "dns-txt", Parent: -1, XML: "<txt name='a' value='b'/>"})
+			r.mustly(err)
+			r.mustly(r.SetMetadata(ctx, "virt", api.MetadataChange{URI: "urn:x", Key: "k", XML: text("<a/>")}))
+			_, err = r.NetworkXML(ctx, "virt", false)
+			r.mustly(err)
+			if i%2 == 0 {
+				r.mustly(r.Stop(ctx, "virt"))
+			} else {
+				r.mustly(r.Undefine(ctx, "virt"))
+			}
+		}
+	})
 	working.Go(func() {
 		for range rounds {
 			for _, look := range []func() error{

@@ -284,13 +284,13 @@ func verbsOf(result api.ApplyResult) string {
 
 func (r *rig) define(text string) {
 	r.t.Helper()
-	_, err := r.Define(r.t.Context(), api.File{Name: "a.yaml", Text: text}, false)
+	_, err := r.Define(r.t.Context(), api.DefineRequest{File: api.File{Name: "a.yaml", Text: text}})
 	r.ok(err)
 }
 
 func (r *rig) create(text string) {
 	r.t.Helper()
-	_, err := r.Define(r.t.Context(), api.File{Name: "a.yaml", Text: text}, true)
+	_, err := r.Define(r.t.Context(), api.DefineRequest{File: api.File{Name: "a.yaml", Text: text}, Transient: true})
 	r.ok(err)
 }
 

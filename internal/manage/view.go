@@ -73,6 +73,7 @@ func (m *Manager) Network(ctx context.Context, name string) (api.Network, error)
 	if err != nil {
 		return api.Network{}, err
 	}
+	name = v.networkName(name)
 	if v.all.Networks[name] == nil {
 		return api.Network{}, notFound("network", name)
 	}
@@ -94,7 +95,9 @@ func (v *view) network(name string) api.Network {
 		}
 	}
 	n.Status.Autostart = defined != nil && spec.Truth(defined.Autostart) && !defined.OnDemand
-	n.Status.Pending = defined != nil && running != nil && !same(pick(v.running, "network/"+name), pick(v.defined, "network/"+name))
+	if n.Status.Pending = v.differs(name); n.Status.Pending {
+		n.Definition = defined
+	}
 	n.Status.Bridge = n.Spec.Bridge.Name
 	n.Status.Ports = v.portsOf(name, n.Spec)
 	n.Status.Problems = v.report.Problems["network/"+name]
@@ -102,6 +105,15 @@ func (v *view) network(name string) api.Network {
 		n.Status.Problems = append(slices.Clone(n.Status.Problems), fmt.Sprintf("its definition cannot be read; it goes on as it runs: %v", fault))
 	}
 	return n
+}
+
+// differs reports whether a network that runs does so in another way than it is
+// defined. Whether it starts at boot is no part of that.
+func (w world) differs(name string) bool {
+	if w.defined.Networks[name] == nil || w.running.Networks[name] == nil {
+		return false
+	}
+	return !same(besideAutostart(pick(w.running, "network/"+name)), besideAutostart(pick(w.defined, "network/"+name)))
 }
 
 // portsOf names the ports of a network, and the interfaces that somebody else
@@ -154,8 +166,11 @@ func (v *view) port(name string) api.Port {
 	switch {
 	case !there || l.Owner() == "": // or a stranger has the name
 		st.State, st.Bridge, st.MTU = "missing", "", 0
-	case up && l.Master != "":
+	case up && (l.Master != "" || l.Type == string(spec.Macvtap)):
 		st.State = "up"
+	}
+	if there && l.Owner() != "" {
+		st.NIC, st.Node = l.Lower, l.Node()
 	}
 	for _, holder := range v.holders[p.Network] {
 		for _, s := range holder.Subnets {

@@ -1,6 +1,7 @@
 package manage
 
 import (
+	"kvmnet/internal/api"
 	"kvmnet/internal/spec"
 	"kvmnet/internal/store"
 )
@@ -23,11 +24,17 @@ func (m *Manager) world() (world, error) {
 	if err != nil {
 		return world{}, internal(err)
 	}
-	defined, err := m.store.Defined()
+	defined, unreadable := m.store.Defined()
 	if defined == nil {
+		return world{}, internal(unreadable)
+	}
+	if running, err = m.runningIDs.of(running, m.store.HostID); err != nil {
 		return world{}, internal(err)
 	}
-	return world{defined, running, err}, nil
+	if defined, err = m.definedIDs.of(defined, m.store.HostID); err != nil {
+		return world{}, internal(err)
+	}
+	return world{defined, running, unreadable}, nil
 }
 
 // unreadable lists the faults that an error of the store is about.
@@ -135,7 +142,7 @@ func (w world) definition(name string) (*spec.Network, error) {
 		return n, nil
 	}
 	if w.running.Networks[name] != nil {
-		return nil, conflict("network %s is transient: it has no definition", name)
+		return nil, because(api.ReasonTransient, conflict("network %s is transient: it has no definition", name))
 	}
 	return nil, notFound("network", name)
 }

@@ -163,13 +163,13 @@ func TestBoot(t *testing.T) {
 		r.edit("networks/one.yaml", "networks: {one: {mode: isolated, subnets: [{address: 10.9.0.1/24}]}}")
 		r.edit("networks/two.yaml", "networks: {two: {mode: isolated, subnets: [{address: 10.8.0.1/24}]}}")
 	})
-	if err := next.Boot(); err == nil || !strings.Contains(err.Error(), "networks.odd.subnets[0].address: 10.9.0.9/24 overlaps") {
+	if err := next.Boot(); err == nil || !strings.Contains(err.Error(), "networks.one.subnets[0].address: 10.9.0.1/24 overlaps") {
 		t.Errorf("boot says %v", err)
 	}
 	_, err := next.engine.Sync(t.Context())
 	r.ok(err)
 	for name, want := range map[string]string{"auto": "running persistent", "hand": "inactive persistent", "od": "on demand persistent",
-		"used": "running persistent", "odd": "inactive persistent", "one": "inactive persistent", "two": "running persistent"} {
+		"used": "running persistent", "odd": "running persistent", "one": "inactive persistent", "two": "running persistent"} {
 		next.is(name, want)
 	}
 	next.settled()
