@@ -3,6 +3,7 @@ module kvmnet
 go 1.26.0
 
 require (
+	github.com/antchfx/xpath v1.3.9
 	github.com/coreos/go-systemd/v22 v22.7.0
 	github.com/godbus/dbus/v5 v5.2.4
 	github.com/google/go-cmp v0.7.0

@@ -44,6 +44,7 @@ place; --dry-run, like 'kvmnet diff', tells beforehand what they will notice.`,
 		if err != nil {
 			return err
 		}
+		a.caution(result.Notes)
 		err = a.print(form.value, result, func() error {
 			a.printApplied(result, *dry, *verbose || form.value == asWide)
 			return nil

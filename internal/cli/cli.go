@@ -124,7 +124,8 @@ func (a *app) root() *cobra.Command {
 
 A daemon makes the host's bridges, addresses, routes and packet filter what
 your definitions say, and keeps them so. This command talks to it. Definitions
-are YAML files; 'kvmnet net add' writes a simple one for you.`,
+are files of YAML, or of libvirt's XML; 'kvmnet net add' writes a simple one for
+you.`,
 		`  kvmnet net add lab --nat          a NAT network with a free subnet
   kvmnet port add lab --name vm1    a tap for a guest on it
   kvmnet apply -f lab.yaml          everything a file says
@@ -132,6 +133,7 @@ are YAML files; 'kvmnet net add' writes a simple one for you.`,
 	root.Version = a.Version
 	root.SetVersionTemplate("kvmnet {{.Version}}\n")
 	root.SilenceErrors, root.SilenceUsage = true, true
+	root.TraverseChildren = true // flags before a command are not among its words
 	root.CompletionOptions.DisableDefaultCmd = true
 	root.CompletionOptions.SetDefaultShellCompDirective(cobra.ShellCompDirectiveNoFileComp)
 	root.SetFlagErrorFunc(a.flagError)
@@ -148,12 +150,13 @@ are YAML files; 'kvmnet net add' writes a simple one for you.`,
 			root.AddCommand(c)
 		}
 	}
-	add(wholeGroup, a.applyCommand(), a.diffCommand(), a.getCommand(), a.deleteCommand(), a.verifyCommand(), a.demoCommand())
+	add(wholeGroup, a.applyCommand(), a.diffCommand(), a.getCommand(), a.deleteCommand(), a.verifyCommand(), a.demoCommand(), a.importCommand(), a.exportCommand())
 	add(objectGroup, a.netCommand(), a.portCommand(), a.addrCommand(), a.leasesCommand(), a.leaseCommand())
 	add(routerGroup, a.routerCommand(), a.forwardCommand(), a.policyCommand(), a.setCommand())
 	add(serviceGroup, a.daemonCommand(), a.statusCommand(), a.eventsCommand(), a.gcCommand(), a.pauseCommand(), a.resumeCommand())
 	root.AddCommand(a.completionCommand(), a.versionCommand())
-	root.AddCommand(a.netAliases()...)
+	root.AddCommand(a.virshCommands()...)
+	root.AddCommand(a.virshTopic())
 	root.SetHelpCommand(a.helpCommand())
 	return root
 }

@@ -13,9 +13,11 @@ func (a *app) diffCommand() *cobra.Command {
 	cmd := &cobra.Command{Use: "diff [-f FILE]", Short: "show what apply, or the next repair, would change",
 		Long: `Diff prints, a line each, the changes that 'kvmnet apply' would make with the
 same files. Without a file it prints how the kernel has drifted from what it
-should be: what the daemon will repair, or would if it were not paused.
+should be: what the daemon will repair, or would if it were not paused. And it
+prints how networks will run from their next start on that were defined anew
+while they ran.
 
-The exit code is 3 when there are changes and 0 when there are none.`,
+The exit code is 3 when there are changes to make now and 0 when there are none.`,
 		Example: `  kvmnet diff -f lab.yaml
   kvmnet diff                       what somebody changed behind our back
   kvmnet diff -f lab.yaml -q || kvmnet apply -f lab.yaml`,
@@ -70,9 +72,20 @@ func (a *app) printDiff(r api.ApplyResult) {
 		a.say("%s", op)
 	}
 	a.printNotes(r)
+	a.printNext(r.Next)
 	if n == 0 {
 		a.say("no changes")
 		return
 	}
 	a.say("%s", count(n, "change"))
+}
+
+// printNext shows what changes at the next start of networks.
+func (a *app) printNext(list []api.Next) {
+	for _, next := range list {
+		a.say("note: %s changes at its next start:", next.Object)
+		for _, line := range next.Lines {
+			a.say("  %s", line)
+		}
+	}
 }

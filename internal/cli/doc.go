@@ -6,6 +6,7 @@
 // an exit code. Files are read here and parsed by the daemon, so that every
 // client gets the same messages.
 //
-// cli imports api and spec; it must not import the rooms behind the daemon.
+// cli imports api and spec, and for single commands xpath and libvirthost, which reads
+// the libvirt to import from; it must not import the rooms behind the daemon.
 // What needs them (daemon, demo) comes in through Options.
 package cli

@@ -26,6 +26,9 @@ type fake struct {
 	seen      []string // calls whose arguments matter
 	namespace string   // path of that of the router inside
 
+	// meanwhile, if not nil, reports whether somebody else has changed the networks.
+	meanwhile func() bool
+
 	// duringApply, if not nil, runs before Apply answers.
 	duringApply func()
 }
@@ -66,7 +69,12 @@ func newFake() *fake {
 }
 
 func notFound(kind, name string) error {
-	return &api.Error{Code: api.CodeNotFound, Message: fmt.Sprintf("no %s named %s", kind, name)}
+	reason := map[string]string{"network": api.ReasonNoNetwork, "port": api.ReasonNoPort}[kind]
+	return &api.Error{Code: api.CodeNotFound, Reason: reason, Message: fmt.Sprintf("no %s named %s", kind, name)}
+}
+
+func conflict(reason, message string) error {
+	return &api.Error{Code: api.CodeConflict, Reason: reason, Message: message}
 }
 
 func (f *fake) note(format string, args ...any) {
@@ -75,7 +83,7 @@ func (f *fake) note(format string, args ...any) {
 
 func (f *fake) find(name string) *api.Network {
 	for i := range f.networks {
-		if f.networks[i].Name == name {
+		if f.networks[i].Name == name || f.networks[i].Spec.UUID == name {
 			return &f.networks[i]
 		}
 	}
@@ -123,7 +131,7 @@ func (f *fake) Ports(context.Context) ([]api.Port, error)         { return slice
 func (f *fake) Bridges(context.Context) ([]api.HostBridge, error) { return f.bridges, nil }
 
 // Apply answers what the text says, a word and its text a line: "created
-// network/lab", "op …", "disturbs …", "problem network/lab why", "fault …".
+// network/lab", "op …", "disturbs …", "vain …", "problem network/lab why", "fault …".
 func (f *fake) Apply(_ context.Context, r api.ApplyRequest) (result api.ApplyResult, err error) {
 	result.Problems = map[string]string{}
 	for _, file := range r.Files {
@@ -133,6 +141,8 @@ func (f *fake) Apply(_ context.Context, r api.ApplyRequest) (result api.ApplyRes
 			switch word {
 			case "op":
 				result.Ops = append(result.Ops, rest)
+			case "vain":
+				result.Notes = append(result.Notes, api.Problem{File: file.Name, Line: i + 1, Text: fmt.Sprintf("%s:%d:1: %s", file.Name, i+1, rest)})
 			case "disturbs":
 				result.Disturbs = append(result.Disturbs, rest)
 			case "problem":
@@ -165,7 +175,8 @@ func (f *fake) Drift(context.Context) (api.ApplyResult, error) {
 	if !f.paused {
 		return api.ApplyResult{}, nil
 	}
-	return api.ApplyResult{Ops: []string{"set link lab0 mtu 1500 (was mtu 1400)"}, Disturbs: []string{"guests of lab0 see another MTU"}}, nil
+	return api.ApplyResult{Ops: []string{"set link lab0 mtu 1500 (was mtu 1400)"}, Disturbs: []string{"guests of lab0 see another MTU"},
+		Next: []api.Next{{Object: "network/lab", Lines: []string{"- mode: nat", "+ mode: route"}}}}, nil
 }
 func (f *fake) AddNetwork(_ context.Context, r api.AddNetwork) (api.Network, error) {
 	if f.find(r.Name) != nil {
@@ -191,20 +202,31 @@ func domain(n *spec.Network) string {
 	return n.DNS.Domain
 }
 
-// Define reads the first two words of the text, "name lab", and faults, and
-// "pending".
-func (f *fake) Define(_ context.Context, file api.File, transient bool) (api.Network, error) {
-	f.note("define %q transient=%v", file.Text, transient)
+// Define reads the words "name lab", also of XML, and "fault", "pending", <odd/>, which
+// has no effect, and <refused.
+func (f *fake) Define(_ context.Context, r api.DefineRequest) (api.Defined, error) {
+	file := r.File
+	f.note("define %q transient=%v", file.Text, r.Transient)
 	if i := strings.Index(file.Text, "fault"); i >= 0 {
-		return api.Network{}, fault(file.Name[strings.LastIndex(file.Name, "-")+1:], 1, "no such thing", "fault")
+		return api.Defined{}, fault(file.Name[strings.LastIndex(file.Name, "-")+1:], 1, "no such thing", "fault")
 	}
-	words := strings.Fields(file.Text)
-	return api.Network{Name: words[1], Spec: &spec.Network{}, Status: api.NetworkStatus{Pending: slices.Contains(words, "pending")}}, nil
+	if strings.HasPrefix(file.Text, "<refused") {
+		return api.Defined{}, &api.Error{Code: api.CodeInvalid, Reason: api.ReasonXML, Message: "XML error: refused"}
+	}
+	var notes []api.Problem
+	if strings.Contains(file.Text, "<odd/>") {
+		notes = []api.Problem{{File: file.Name, Line: 1, Column: 7, Message: "odd has no effect", Text: file.Name + ":1:7: <odd> has no effect"}}
+	}
+	if len(notes) > 0 && r.Strict {
+		return api.Defined{}, &api.Error{Code: api.CodeInvalid, Message: "1 problem; nothing changed", Problems: notes}
+	}
+	words := strings.Fields(strings.NewReplacer("<", " ", ">", " ").Replace(file.Text))
+	return api.Defined{Notes: notes, Network: api.Network{Name: words[slices.Index(words, "name")+1], Spec: &spec.Network{}, Status: api.NetworkStatus{Pending: slices.Contains(words, "pending")}}}, nil
 }
 func (f *fake) Start(_ context.Context, name string) error {
 	return f.with(name, "started", func(n *api.Network) error {
 		if n.Status.State == api.Running {
-			return &api.Error{Code: api.CodeConflict, Message: "network " + name + " runs already"}
+			return conflict(api.ReasonActive, "network "+name+" runs already")
 		}
 		n.Status.State = api.Running
 		return nil
@@ -212,6 +234,9 @@ func (f *fake) Start(_ context.Context, name string) error {
 }
 func (f *fake) Stop(_ context.Context, name string) error {
 	return f.with(name, "stopped", func(n *api.Network) error {
+		if n.Status.State == api.Inactive {
+			return conflict(api.ReasonInactive, "network "+name+" does not run")
+		}
 		n.Status.State = api.Inactive
 		f.note("stop %s", name)
 		return nil
@@ -219,19 +244,29 @@ func (f *fake) Stop(_ context.Context, name string) error {
 }
 func (f *fake) Undefine(_ context.Context, name string) error {
 	return f.with(name, "deleted", func(n *api.Network) error {
+		if !n.Status.Persistent {
+			return conflict(api.ReasonTransient, "network "+name+" is transient: it has no definition")
+		}
 		n.Status.Persistent = false
 		f.note("undefine %s", name)
 		return nil
 	})
 }
 func (f *fake) SetAutostart(_ context.Context, name string, on bool) error {
-	return f.with(name, "changed", func(n *api.Network) error { n.Status.Autostart = on; return nil })
+	return f.with(name, "changed", func(n *api.Network) error {
+		if !n.Status.Persistent {
+			return conflict(api.ReasonTransient, "network "+name+" is transient: it has no definition")
+		}
+		n.Status.Autostart = on
+		return nil
+	})
 }
 func (f *fake) AddPort(_ context.Context, r api.AddPort) (api.Port, error) {
 	if f.find(r.Port.Network) == nil {
 		return api.Port{}, notFound("network", r.Port.Network)
 	}
 	f.note("port %+v transient=%v", *r.Port, r.Transient)
+	r.Port.Type = spec.PortType(portType(r.Port)) // as the daemon fills it in
 	if r.Name == "" {
 		r.Name = r.Port.Network + "-1"
 	}

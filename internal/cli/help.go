@@ -26,6 +26,9 @@ func (a *app) helpCommand() *cobra.Command {
 			if err != nil || len(rest) > 0 {
 				return unknownCommand(about, rest[0])
 			}
+			if v := verbCalled(about.Name()); v != nil && !about.Parent().HasParent() {
+				return a.speak(cmd.Context(), v, []string{"--help"})
+			}
 			about.InitDefaultHelpFlag()
 			return about.Help()
 		}}

@@ -14,64 +14,23 @@ import (
 
 func (a *app) netCommand() *cobra.Command {
 	return a.group("net", "networks: list, add, define, start, stop, edit",
-		`Net handles one network at a time, with the verbs of virsh. Each is there under
-virsh's own name as well: 'kvmnet net-list', 'kvmnet net-start'.`,
+		`Net handles one network at a time. Those who know virsh find its own commands as
+well, 'kvmnet net-list', 'kvmnet net-start': see 'kvmnet help virsh'.`,
 		`  kvmnet net add lab --nat
   kvmnet net list --all
   kvmnet net info lab`, a.netCommands()...)
 }
 
-// netCommands makes the commands under net. They are made twice, because each
-// is also a command of its own, see netAliases.
+// netCommands makes the commands under net.
 func (a *app) netCommands() []*cobra.Command {
 	return []*cobra.Command{
 		a.netListCommand(), a.netInfoCommand(), a.netAddCommand(),
-		a.netDefineCommand(), a.netCreateCommand(), a.netEditCommand(), a.netDumpCommand(),
+		a.netDefineCommand(), a.netCreateCommand(), a.netEditCommand(), a.netUpdateCommand(), a.netDumpCommand(), a.netDumpXMLCommand(),
+		a.netDescCommand(), a.netMetadataCommand(),
 		a.netStartCommand(), a.netDestroyCommand(), a.netUndefineCommand(), a.netAutostartCommand(),
-		a.netUUIDCommand(), a.netNameCommand(), a.netPortListCommand(), a.netLeasesCommand(), a.netEventCommand(),
+		a.netUUIDCommand(), a.netNameCommand(), a.netLeasesCommand(), a.netEventCommand(),
+		a.netPortListCommand(), a.netPortCreateCommand(), a.netPortDumpXMLCommand(), a.netPortDeleteCommand(),
 	}
-}
-
-// netAliases are virsh's names: net-list for net list.
-func (a *app) netAliases() []*cobra.Command {
-	cmds := a.netCommands()
-	for _, c := range cmds {
-		c.Use, c.Hidden = "net-"+c.Use, true
-		for i, alias := range c.Aliases {
-			c.Aliases[i] = "net-" + alias
-		}
-	}
-	return cmds
-}
-
-func (a *app) netListCommand() *cobra.Command {
-	cmd := &cobra.Command{Use: "list", Short: "list networks",
-		Long: `List prints the networks that run or wait for their first port; --all adds
-those that are defined and do not run.`,
-		Example: `  kvmnet net list --all
-  kvmnet net list -o wide
-  for n in $(kvmnet net list -q); do kvmnet verify $n; done`,
-		Args: none}
-	all := cmd.Flags().Bool("all", false, "also networks that do not run")
-	inactive := cmd.Flags().Bool("inactive", false, "only networks that do not run")
-	form := listing(cmd)
-	cmd.RunE = func(cmd *cobra.Command, _ []string) error {
-		if *all && *inactive {
-			return usage("--all and --inactive exclude each other")
-		}
-		list, err := a.client().Networks(cmd.Context())
-		if err != nil {
-			return err
-		}
-		var shown []api.Network
-		for _, n := range list {
-			if *all || *inactive == (n.Status.State == api.Inactive) {
-				shown = append(shown, n)
-			}
-		}
-		return a.list(networks, objects(shown, networkObject), form.value)
-	}
-	return cmd
 }
 
 func (a *app) netInfoCommand() *cobra.Command {
@@ -107,6 +66,9 @@ func netFields(n api.Network) []string {
 		"Autostart", yesNo(n.Status.Autostart),
 		"Mode", string(n.Spec.Mode),
 		"Bridge", bridgeText(n),
+		"Direct", directText(n.Spec),
+		"Guests", isolation(n.Spec),
+		"Bandwidth", bandwidthText(n.Spec),
 		"Uplink", n.Spec.Uplink,
 		"Subnets", subnetText(n.Spec),
 		"Routes", routeText(n.Spec),
@@ -118,6 +80,39 @@ func netFields(n api.Network) []string {
 		"Pending", pending,
 		"Problems", strings.Join(n.Status.Problems, "\n"),
 	}
+}
+
+// directText names the NICs of a network whose ports are macvtaps.
+func directText(n *spec.Network) string {
+	if n.Direct == nil {
+		return ""
+	}
+	return string(n.Direct.OrBridge()) + " on " + strings.Join(n.Direct.Devices, ", ")
+}
+
+// isolation tells of guests that do not reach each other.
+func isolation(n *spec.Network) string {
+	if !n.Isolated {
+		return ""
+	}
+	return "do not reach each other"
+}
+
+// bandwidthText is what the guests may send and receive together.
+func bandwidthText(n *spec.Network) string {
+	if n.Bandwidth == nil {
+		return ""
+	}
+	var words []string
+	for _, side := range []struct {
+		word  string
+		limit spec.Limit
+	}{{"in", n.Bandwidth.In}, {"out", n.Bandwidth.Out}} {
+		if side.limit != (spec.Limit{}) {
+			words = append(words, side.word+" "+side.limit.String())
+		}
+	}
+	return strings.Join(words, ", ")
 }
 
 func bridgeText(n api.Network) string {
@@ -179,40 +174,6 @@ func routeText(n *spec.Network) string {
 		lines = append(lines, fmt.Sprintf("%s via %s", r.To, r.Via))
 	}
 	return strings.Join(lines, "\n")
-}
-
-func (a *app) netUUIDCommand() *cobra.Command {
-	return &cobra.Command{Use: "uuid NAME", Short: "print the UUID of a network",
-		Long:    `Uuid prints the UUID of the network with that name.`,
-		Example: `  kvmnet net uuid lab`,
-		Args:    one("NAME"), ValidArgsFunction: a.completeNetworks(anyNetwork, false),
-		RunE: func(cmd *cobra.Command, args []string) error {
-			n, err := a.client().Network(cmd.Context(), args[0])
-			if err == nil {
-				fmt.Fprintln(a.Stdout, n.Spec.UUID)
-			}
-			return err
-		}}
-}
-
-func (a *app) netNameCommand() *cobra.Command {
-	return &cobra.Command{Use: "name UUID", Short: "print the name of a network",
-		Long:    `Name prints the name of the network with that UUID.`,
-		Example: `  kvmnet net name 6f9c1f0e-3d5b-4c35-9c59-2f1d3a8c0b11`,
-		Args:    one("UUID"),
-		RunE: func(cmd *cobra.Command, args []string) error {
-			list, err := a.client().Networks(cmd.Context())
-			if err != nil {
-				return err
-			}
-			for _, n := range list {
-				if strings.EqualFold(n.Spec.UUID, args[0]) {
-					fmt.Fprintln(a.Stdout, n.Name)
-					return nil
-				}
-			}
-			return fmt.Errorf("no network with UUID %s", args[0])
-		}}
 }
 
 func (a *app) netPortListCommand() *cobra.Command {

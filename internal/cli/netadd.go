@@ -73,13 +73,17 @@ Guests get addresses by DHCP, of IPv6 by router advertisements, and names by DNS
 		}
 		return a.print(form.value, networkObject(n).alone(), func() error {
 			a.say("network/%s created: %s", n.Name, netSummary(n))
-			for _, problem := range n.Status.Problems {
-				a.say("note: network/%s %s", n.Name, problem)
-			}
+			a.noteProblems(n)
 			return nil
 		})
 	}
 	return cmd
+}
+
+func (a *app) noteProblems(n api.Network) {
+	for _, problem := range n.Status.Problems {
+		a.say("note: network/%s %s", n.Name, problem)
+	}
 }
 
 // netSummary tells in a line what was made, of which some was chosen.

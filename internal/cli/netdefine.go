@@ -1,11 +1,8 @@
 package cli
 
 import (
-	"errors"
 	"fmt"
-	"io"
 	"os"
-	"os/exec"
 	"strings"
 
 	"github.com/spf13/cobra"
@@ -16,15 +13,23 @@ import (
 // defineCommand makes define and create, which differ in one word.
 func (a *app) defineCommand(cmd *cobra.Command, transient bool, done string) *cobra.Command {
 	cmd.Args, cmd.ValidArgsFunction = one("FILE"), completeFile
+	strict := cmd.Flags().Bool("strict", false, "refuse a file that says something in vain")
+	dry := cmd.Flags().Bool("dry-run", false, "only look at the file")
 	cmd.RunE = func(cmd *cobra.Command, args []string) error {
 		f, err := a.readFile(args[0])
 		if err != nil {
 			return err
 		}
-		n, err := a.client().Define(cmd.Context(), f, transient)
+		n, err := a.client().Define(cmd.Context(), api.DefineRequest{File: f, Transient: transient, Strict: *strict, DryRun: *dry})
 		if err == nil {
+			a.caution(n.Notes)
+		}
+		if err == nil && *dry {
+			a.say("network/%s %s (dry run): %s", n.Name, done, netSummary(n.Network))
+			a.noteProblems(n.Network)
+		} else if err == nil {
 			a.say("network/%s %s", n.Name, done)
-			a.notePending(n)
+			a.notePending(n.Network)
 		}
 		return err
 	}
@@ -32,16 +37,20 @@ func (a *app) defineCommand(cmd *cobra.Command, transient bool, done string) *co
 }
 
 func (a *app) netDefineCommand() *cobra.Command {
-	return a.defineCommand(&cobra.Command{Use: "define FILE", Short: "define a network from a file",
+	return a.defineCommand(&cobra.Command{Use: "define FILE", Short: "define a network from a file of YAML or libvirt's XML",
 		Long: `Define stores the one network of a file without starting it. When it is defined
 already it is changed, and a running one takes the change at its next start.
-'kvmnet apply' makes changes at once and takes many objects.`,
+'kvmnet apply' makes changes at once and takes many objects.
+
+The file is YAML, or XML as libvirt has it. Whatever is in the XML and has no
+effect is told with its line; --strict refuses it.`,
 		Example: `  kvmnet net define lab.yaml
+  kvmnet net define default.xml --strict
   kvmnet net define - < lab.yaml`}, false, "defined")
 }
 
 func (a *app) netCreateCommand() *cobra.Command {
-	return a.defineCommand(&cobra.Command{Use: "create FILE", Short: "start a transient network from a file",
+	return a.defineCommand(&cobra.Command{Use: "create FILE", Short: "start a transient network from a file of YAML or XML",
 		Long: `Create starts the one network of a file without storing its definition: it is
 gone when it is stopped and after a reboot.`,
 		Example: `  kvmnet net create lab.yaml`}, true, "created")
@@ -52,18 +61,6 @@ func (a *app) notePending(n api.Network) {
 	if n.Status.Pending {
 		a.say("note: the running network changes at its next start")
 	}
-}
-
-func (a *app) netDumpCommand() *cobra.Command {
-	return &cobra.Command{Use: "dump NAME", Short: "print the definition of a network as YAML",
-		Long:    `Dump prints a file that 'kvmnet apply' and 'kvmnet net define' take.`,
-		Example: `  kvmnet net dump lab > lab.yaml`,
-		Args:    one("NAME"), ValidArgsFunction: a.completeNetworks(anyNetwork, false),
-		RunE: func(cmd *cobra.Command, args []string) error {
-			text, err := a.client().Export(cmd.Context(), "network", args[0])
-			fmt.Fprint(a.Stdout, text)
-			return err
-		}}
 }
 
 func (a *app) netEditCommand() *cobra.Command {
@@ -79,21 +76,17 @@ on editing; it is kept in a file until it is accepted.`,
 			if err != nil {
 				return err
 			}
-			f, err := os.CreateTemp("", "kvmnet-*-"+strings.ReplaceAll(args[0], "/", "_")+".yaml")
+			file, err := keep(args[0], ".yaml", text)
 			if err != nil {
-				return fmt.Errorf("make a file to edit: %w", err)
+				return err
 			}
-			_, err = io.WriteString(f, text)
-			if err = errors.Join(err, f.Close()); err != nil {
-				return fmt.Errorf("write %s: %w", f.Name(), errors.Join(err, os.Remove(f.Name())))
-			}
-			return a.edit(cmd, args[0], f.Name(), text)
+			return a.editFile(cmd, args[0], file, text)
 		}}
 }
 
-// edit runs the editor until the text is accepted or the user gives up, and
+// editFile runs the editor until the text is accepted or the user gives up, and
 // removes the file when nothing in it can be missed.
-func (a *app) edit(cmd *cobra.Command, name, file, old string) error {
+func (a *app) editFile(cmd *cobra.Command, name, file, old string) error {
 	for {
 		text, err := a.runEditor(file)
 		if err != nil {
@@ -103,10 +96,11 @@ func (a *app) edit(cmd *cobra.Command, name, file, old string) error {
 			a.say("network/%s not changed", name)
 			return os.Remove(file)
 		}
-		n, err := a.client().Define(cmd.Context(), api.File{Name: file, Text: text}, false)
+		n, err := a.client().Define(cmd.Context(), api.DefineRequest{File: api.File{Name: file, Text: text}})
 		if err == nil {
+			a.caution(n.Notes)
 			a.say("network/%s changed", n.Name)
-			a.notePending(n)
+			a.notePending(n.Network)
 			return os.Remove(file)
 		}
 		if !a.again(err) {
@@ -121,37 +115,4 @@ func (a *app) again(err error) bool {
 	fmt.Fprint(a.Stderr, "edit again? [y/n] ")
 	answer := strings.ToLower(readLine(a.Stdin))
 	return answer == "y" || answer == "yes"
-}
-
-// runEditor lets the user edit a file and returns what it then holds. The
-// editor may be a command with arguments, as git takes it. It is not ended by
-// Ctrl-C, which is a key like others to many editors.
-func (a *app) runEditor(file string) (string, error) {
-	editor := "vi"
-	for _, env := range []string{"EDITOR", "VISUAL"} {
-		if e := os.Getenv(env); e != "" {
-			editor = e
-		}
-	}
-	c := exec.Command("sh", "-c", editor+` "$1"`, editor, file)
-	c.Stdin, c.Stdout, c.Stderr = a.Stdin, a.Stdout, a.Stderr
-	if err := c.Run(); err != nil {
-		return "", fmt.Errorf("run the editor %q: %w", editor, err)
-	}
-	text, err := os.ReadFile(file)
-	return string(text), err
-}
-
-// readLine reads a line byte by byte, so that the editor gets what follows it.
-func readLine(r io.Reader) string {
-	var line []byte
-	b := make([]byte, 1)
-	for {
-		n, err := r.Read(b)
-		if n == 1 && b[0] != '\n' {
-			line = append(line, b[0])
-		} else if n == 1 || err != nil {
-			return strings.TrimSpace(string(line))
-		}
-	}
 }

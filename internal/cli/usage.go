@@ -8,6 +8,8 @@ import (
 	"strings"
 
 	"github.com/spf13/cobra"
+
+	"kvmnet/internal/spec"
 )
 
 // Exit codes.
@@ -36,6 +38,8 @@ func (a *app) exit(ctx context.Context, cmd *cobra.Command, err error) int {
 		return exitDone
 	case errors.Is(err, errPending):
 		return exitPending
+	case errors.Is(err, errSaid):
+		return exitFailed
 	case a.Told != nil && a.Told(err):
 		return exitFailed
 	case errors.As(err, &wrong) || !a.running:
@@ -102,16 +106,18 @@ func unknownCommand(cmd *cobra.Command, name string) error {
 	return usage(message)
 }
 
-// nearCommands finds what a misspelled command may have meant. The virsh-like
-// names are hidden, so "net-strat" is looked up as "net strat".
+// nearCommands finds what a misspelled command may have meant. virsh's names are
+// hidden, so that cobra does not look at them.
 func nearCommands(cmd *cobra.Command, name string) []string {
 	cmd.SuggestionsMinimumDistance = 2
 	near := cmd.SuggestionsFor(name)
-	if verb, ok := strings.CutPrefix(name, "net-"); ok && !cmd.HasParent() {
-		net, _, _ := cmd.Find([]string{"net"})
-		net.SuggestionsMinimumDistance = 2
-		for _, s := range net.SuggestionsFor(verb) {
-			near = append(near, "net-"+s)
+	if strings.HasPrefix(name, "net-") && !cmd.HasParent() {
+		var known []string
+		for _, v := range verbs() {
+			known = append(known, v.name)
+		}
+		if v := spec.Nearest(name, known); v != "" {
+			near = append(near, v)
 		}
 	}
 	slices.Sort(near)
