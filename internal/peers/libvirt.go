@@ -51,7 +51,9 @@ func StartLibvirt(t testing.TB) *Libvirt {
 		t.Fatal(err)
 	}
 	// Settings of its own keep it from reading those of the machine.
-	argv := []string{"libvirtd", "--config", lv.Path("libvirtd.conf"), "--pid-file", lv.Path("pid")}
+	// The shell reaps what the daemon's children leave behind, as init would: libvirt waits
+	// long for a dnsmasq that it has killed and that is still there.
+	argv := []string{"sh", "-c", `"$@" & wait $!`, "sh", "libvirtd", "--config", lv.Path("libvirtd.conf"), "--pid-file", lv.Path("pid")}
 	if lv.proc, err = start(t, lv.host, lv.Path("log.txt"), program{argv: argv, prepare: lv.room(), alone: true}); err != nil {
 		t.Fatal(err)
 	}

@@ -38,12 +38,12 @@ sets:
 `
 
 // everyOp takes three minutes more.
-var everyOp = flag.Bool("every-op", false, "kill the daemon before every op of a router, not before each sixth one")
+var everyOp = flag.Bool("every-op", false, "kill the daemon before every op of a router, not before each eighth one")
 
 // TestDaemonKilledAtEveryOpOfARouter kills the daemon before ops of bringing routers
 // up and taking them down, as its sibling does for networks.
 func TestDaemonKilledAtEveryOpOfARouter(t *testing.T) {
-	every := 6
+	every := 8
 	if *everyOp {
 		every = 1
 	}

@@ -1,6 +1,7 @@
 package proof
 
 import (
+	"context"
 	"fmt"
 	"net/netip"
 	"strings"
@@ -11,10 +12,15 @@ import (
 	"kvmnet/internal/daemontest"
 	"kvmnet/internal/netns"
 	"kvmnet/internal/nstest"
+	"kvmnet/internal/qemuguest"
 	"kvmnet/internal/testhost"
 )
 
-func TestMain(m *testing.M) { daemontest.Main(m) }
+// The tests run in a namespace without a way out, so what a virtual machine needs is
+// fetched before. An error shows again when a test asks for it.
+func TestMain(m *testing.M) {
+	daemontest.Main(m, func() { qemuguest.Prepare(context.Background(), nil) })
+}
 
 // world is a machine with a running daemon, its LAN, and guests. A second NIC of
 // the machine, eth1, is on the LAN, for bridges that carry routers' uplinks.
@@ -24,7 +30,7 @@ type world struct {
 	t *testing.T
 }
 
-// newWorld starts a daemon and applies a file.
+// newWorld starts a daemon and applies a file, if there is any.
 func newWorld(t *testing.T, text string) *world {
 	t.Helper()
 	l := nstest.NewLab(t)
@@ -37,7 +43,9 @@ func newWorld(t *testing.T, text string) *world {
 	}
 	w := &world{daemontest.NewMachine(t, l.Machine.NS()), l, t}
 	w.Start(0)
-	w.put(text)
+	if text != "" {
+		w.put(text)
+	}
 	return w
 }
 
