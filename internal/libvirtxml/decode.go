@@ -1,6 +1,10 @@
 package libvirtxml
 
-import "strings"
+import (
+	"strings"
+
+	"kvmnet/internal/xmltree"
+)
 
 // decoder makes the model out of elements, by libvirt's rules. Its errors name the
 // network.
@@ -12,13 +16,13 @@ type decoder struct {
 
 // decodeNetwork reads <network>. Its parts are read in libvirt's order: of several
 // mistakes it tells the first.
-func decodeNetwork(root *node) (*Network, error) {
-	if root.name != "network" {
-		return nil, refuse(root.at, classXML, "expecting root element of 'network', not '%s'", root.name)
+func decodeNetwork(root *xmltree.Node) (*Network, error) {
+	if root.Name != "network" {
+		return nil, refuse(root.At, classXML, "expecting root element of 'network', not '%s'", root.Name)
 	}
-	n := &Network{Name: first(root.elements("name")).content()}
+	n := &Network{Name: root.Element("name").Content()}
 	d := &decoder{network: n.Name}
-	for _, part := range []func(*node, *Network) error{
+	for _, part := range []func(*xmltree.Node, *Network) error{
 		d.identity, d.settings, d.domain, d.traffic, d.link, d.services, d.virtualPort, d.portGroups, d.addresses, d.outside, d.rest,
 	} {
 		if err := part(root, n); err != nil {
@@ -30,64 +34,64 @@ func decodeNetwork(root *node) (*Network, error) {
 
 // identity reads the name, the UUID and what people say of the network. A title has
 // one line; libvirt 9.0 knew no titles, so a longer one is ignored.
-func (d *decoder) identity(root *node, n *Network) error {
-	name := first(root.elements("name"))
+func (d *decoder) identity(root *xmltree.Node, n *Network) error {
+	name := root.Element("name")
 	switch {
 	case n.Name == "" && name == nil:
-		return refuse(root.at, "", "missing name information")
+		return refuse(root.At, "", "missing name information")
 	case n.Name == "":
-		return refuse(name.at, "", "missing name information")
+		return refuse(name.At, "", "missing name information")
 	case strings.Contains(n.Name, "/"):
-		return refuse(name.at, "", "invalid char in name: /")
+		return refuse(name.At, "", "invalid char in name: /")
 	}
-	if e := first(root.elements("uuid")); e.content() != "" {
-		uuid, ok := parseUUID(e.content())
+	if e := root.Element("uuid"); e.Content() != "" {
+		uuid, ok := parseUUID(e.Content())
 		if !ok {
-			return refuse(e.at, classInternal, "malformed uuid element")
+			return refuse(e.At, classInternal, "malformed uuid element")
 		}
 		n.UUID = uuid
 	}
-	if title := first(root.elements("title")).content(); !strings.Contains(title, "\n") {
+	if title := root.Element("title").Content(); !strings.Contains(title, "\n") {
 		n.Title = title
 	}
-	n.Description = first(root.elements("description")).content()
+	n.Description = root.Element("description").Content()
 	return nil
 }
 
 // settings reads the attributes of the root.
-func (d *decoder) settings(root *node, n *Network) (err error) {
-	switch ipv6 := root.own("ipv6"); ipv6 {
+func (d *decoder) settings(root *xmltree.Node, n *Network) (err error) {
+	switch ipv6 := root.Own("ipv6"); ipv6 {
 	case "yes":
 		n.IPv6 = ipv6
 	case "no", "":
 	default:
-		return refuse(root.place("ipv6"), classXML, "Invalid ipv6 setting '%s' in network '%s'", ipv6, d.network)
+		return refuse(root.Place("ipv6"), classXML, "Invalid ipv6 setting '%s' in network '%s'", ipv6, d.network)
 	}
-	n.TrustGuestRxFilters, err = root.yesNo("trustGuestRxFilters")
+	n.TrustGuestRxFilters, err = yesNo(root, "trustGuestRxFilters")
 	return err
 }
 
 // domain reads <domain>, which says nothing without a name. Its attribute register
 // is newer than libvirt 9.0, which ignores it, so what is wrong with it is no error.
-func (d *decoder) domain(root *node, n *Network) error {
-	e := first(root.elements("domain"))
-	localOnly, err := e.yesNo("localOnly")
-	if err != nil || !e.has("name") {
+func (d *decoder) domain(root *xmltree.Node, n *Network) error {
+	e := root.Element("domain")
+	localOnly, err := yesNo(e, "localOnly")
+	if err != nil || !e.Has("name") {
 		return err
 	}
-	n.Domain = &Domain{Name: e.value("name"), LocalOnly: localOnly}
-	if e.value("register") == "no" || e.value("register") == "yes" && localOnly == "yes" {
-		n.Domain.Register = e.value("register")
+	n.Domain = &Domain{Name: e.Value("name"), LocalOnly: localOnly}
+	if e.Value("register") == "no" || e.Value("register") == "yes" && localOnly == "yes" {
+		n.Domain.Register = e.Value("register")
 	}
 	return nil
 }
 
 // traffic reads what applies to all ports: limits, VLANs, isolation.
-func (d *decoder) traffic(root *node, n *Network) (err error) {
-	if n.Bandwidth, err = d.bandwidth(first(root.elements("bandwidth"))); err != nil {
+func (d *decoder) traffic(root *xmltree.Node, n *Network) (err error) {
+	if n.Bandwidth, err = d.bandwidth(root.Element("bandwidth")); err != nil {
 		return err
 	}
-	if n.VLAN, err = d.vlan(first(root.elements("vlan"))); err != nil {
+	if n.VLAN, err = d.vlan(root.Element("vlan")); err != nil {
 		return err
 	}
 	n.Isolated, err = d.isolated(root)
@@ -95,25 +99,25 @@ func (d *decoder) traffic(root *node, n *Network) (err error) {
 }
 
 // isolated reads <port isolated=…> inside an element.
-func (d *decoder) isolated(n *node) (string, error) {
-	return first(n.elements("port")).yesNo("isolated")
+func (d *decoder) isolated(n *xmltree.Node) (string, error) {
+	return yesNo(n.Element("port"), "isolated")
 }
 
 // services reads <dns>.
-func (d *decoder) services(root *node, n *Network) (err error) {
-	n.DNS, err = d.dns(first(root.elements("dns")))
+func (d *decoder) services(root *xmltree.Node, n *Network) (err error) {
+	n.DNS, err = d.dns(root.Element("dns"))
 	return err
 }
 
 // virtualPort reads <virtualport> of the whole network, which needs a type.
-func (d *decoder) virtualPort(root *node, n *Network) (err error) {
-	n.VirtualPort, err = d.virtualport(first(root.elements("virtualport")), true)
+func (d *decoder) virtualPort(root *xmltree.Node, n *Network) (err error) {
+	n.VirtualPort, err = d.virtualport(root.Element("virtualport"), true)
 	return err
 }
 
 // portGroups reads every <portgroup>.
-func (d *decoder) portGroups(root *node, n *Network) error {
-	for _, e := range root.elements("portgroup") {
+func (d *decoder) portGroups(root *xmltree.Node, n *Network) error {
+	for _, e := range root.Elements("portgroup") {
 		g, err := d.portGroup(e)
 		if err != nil {
 			return err
@@ -124,15 +128,15 @@ func (d *decoder) portGroups(root *node, n *Network) error {
 }
 
 // addresses reads every <ip> and every <route>.
-func (d *decoder) addresses(root *node, n *Network) error {
-	for _, e := range root.elements("ip") {
+func (d *decoder) addresses(root *xmltree.Node, n *Network) error {
+	for _, e := range root.Elements("ip") {
 		ip, err := d.ip(e)
 		if err != nil {
 			return err
 		}
 		n.IPs = append(n.IPs, ip)
 	}
-	routes := root.elements("route")
+	routes := root.Elements("route")
 	for _, e := range routes {
 		r, err := d.route(e)
 		if err != nil {
@@ -142,15 +146,23 @@ func (d *decoder) addresses(root *node, n *Network) error {
 	}
 	for i, e := range routes {
 		if !reachable(n.Routes[i].Gateway, n.IPs) {
-			return refuse(e.place("gateway"), classUnsupported, "unreachable static route gateway '%s' specified for network '%s'", n.Routes[i].Gateway, d.network)
+			return refuse(e.Place("gateway"), classUnsupported, "unreachable static route gateway '%s' specified for network '%s'", n.Routes[i].Gateway, d.network)
 		}
 	}
 	return nil
 }
 
 // rest reads what is kept as it is.
-func (d *decoder) rest(root *node, n *Network) (err error) {
-	n.Metadata = metadata(first(root.elements("metadata")))
+func (d *decoder) rest(root *xmltree.Node, n *Network) (err error) {
+	n.Metadata = metadata(root.Element("metadata"))
 	n.DnsmasqLines, err = dnsmasqLines(root)
 	return err
+}
+
+// first is the first of elements, nil when there are none.
+func first(elements []*xmltree.Node) *xmltree.Node {
+	if len(elements) == 0 {
+		return nil
+	}
+	return elements[0]
 }

@@ -4,13 +4,15 @@ import (
 	"math"
 	"net/netip"
 	"strings"
+
+	"kvmnet/internal/xmltree"
 )
 
 // dhcp reads <dhcp> of an address.
-func (d *decoder) dhcp(e *node, ip IP) (*DHCP, error) {
+func (d *decoder) dhcp(e *xmltree.Node, ip IP) (*DHCP, error) {
 	dhcp := &DHCP{}
-	for _, c := range e.children {
-		if c.kind != elementNode {
+	for _, c := range e.Children {
+		if c.Kind != xmltree.Element {
 			continue
 		}
 		if err := d.dhcpEntry(c, ip, dhcp); err != nil {
@@ -21,8 +23,8 @@ func (d *decoder) dhcp(e *node, ip IP) (*DHCP, error) {
 }
 
 // dhcpEntry reads one element of <dhcp>.
-func (d *decoder) dhcpEntry(e *node, ip IP, dhcp *DHCP) error {
-	switch e.name {
+func (d *decoder) dhcpEntry(e *xmltree.Node, ip IP, dhcp *DHCP) error {
+	switch e.Name {
 	case "range":
 		r, err := d.dhcpRange(e, ip)
 		if err != nil {
@@ -42,19 +44,19 @@ func (d *decoder) dhcpEntry(e *node, ip IP, dhcp *DHCP) error {
 }
 
 // dhcpRange reads a range of addresses for whoever asks at ip.
-func (d *decoder) dhcpRange(e *node, ip IP) (r Range, err error) {
+func (d *decoder) dhcpRange(e *xmltree.Node, ip IP) (r Range, err error) {
 	var ends [2]netip.Addr
 	for i, name := range []string{"start", "end"} {
-		if !e.has(name) {
-			return r, refuse(e.at, classXML, "Missing '%s' attribute in dhcp range for network '%s'", name, d.network)
+		if !e.Has(name) {
+			return r, refuse(e.At, classXML, "Missing '%s' attribute in dhcp range for network '%s'", name, d.network)
 		}
 		var ok bool
-		if ends[i], ok = parseAddress(e.value(name)); !ok {
-			return r, notAddress(e.place(name), e.value(name))
+		if ends[i], ok = parseAddress(e.Value(name)); !ok {
+			return r, notAddress(e.Place(name), e.Value(name))
 		}
 	}
 	r.Start, r.End = formatAddress(ends[0]), formatAddress(ends[1])
-	if err := checkRange(e.place("start"), ends[0], ends[1], &ip); err != nil {
+	if err := checkRange(e.Place("start"), ends[0], ends[1], &ip); err != nil {
 		return r, err
 	}
 	r.Lease, err = d.leaseOf(e)
@@ -62,23 +64,23 @@ func (d *decoder) dhcpRange(e *node, ip IP) (r Range, err error) {
 }
 
 // dhcpHost reads a reservation at ip. Looking for one, a part of it will do.
-func (d *decoder) dhcpHost(e *node, ip IP) (h Host, err error) {
-	h = Host{MAC: e.value("mac"), ID: e.value("id"), Name: e.value("name")}
+func (d *decoder) dhcpHost(e *xmltree.Node, ip IP) (h Host, err error) {
+	h = Host{MAC: e.Value("mac"), ID: e.Value("id"), Name: e.Value("name")}
 	is6 := strings.Contains(ip.Address, ":")
 	if err := d.hostMAC(e, is6); err != nil {
 		return h, err
 	}
 	if bad := strings.Trim(h.ID, "0123456789abcdefABCDEF:"); bad != "" {
 		at := strings.IndexFunc(h.ID, func(r rune) bool { return !strings.ContainsRune("0123456789abcdefABCDEF:", r) })
-		return h, refuse(e.place("id"), classXML, "Invalid character '%s' in id '%s' of network '%s'", h.ID[at:at+1], h.ID, d.network)
+		return h, refuse(e.Place("id"), classXML, "Invalid character '%s' in id '%s' of network '%s'", h.ID[at:at+1], h.ID, d.network)
 	}
-	if e.has("name") && strings.IndexAny(h.Name, letters) != 0 {
-		return h, refuse(e.place("name"), classXML, "Cannot use host name '%s' in network '%s'", h.Name, d.network)
+	if e.Has("name") && strings.IndexAny(h.Name, letters) != 0 {
+		return h, refuse(e.Place("name"), classXML, "Cannot use host name '%s' in network '%s'", h.Name, d.network)
 	}
-	if e.has("ip") {
-		a, ok := parseAddress(e.value("ip"))
+	if e.Has("ip") {
+		a, ok := parseAddress(e.Value("ip"))
 		if !ok {
-			return h, refuse(e.place("ip"), classXML, "Invalid IP address in static host definition for network '%s'", d.network)
+			return h, refuse(e.Place("ip"), classXML, "Invalid IP address in static host definition for network '%s'", d.network)
 		}
 		h.IP = formatAddress(a)
 	}
@@ -89,11 +91,11 @@ func (d *decoder) dhcpHost(e *node, ip IP) (h Host, err error) {
 	return h, err
 }
 
-func (d *decoder) hostMAC(e *node, is6 bool) error {
-	if !e.has("mac") {
+func (d *decoder) hostMAC(e *xmltree.Node, is6 bool) error {
+	if !e.Has("mac") {
 		return nil
 	}
-	written, at := e.value("mac"), e.place("mac")
+	written, at := e.Value("mac"), e.Place("mac")
 	mac, ok := parseMAC(written)
 	switch {
 	case is6:
@@ -107,34 +109,35 @@ func (d *decoder) hostMAC(e *node, is6 bool) error {
 }
 
 // hostIsEnough checks that a reservation says for whom it is, and what.
-func (d *decoder) hostIsEnough(e *node, is6 bool) error {
-	mac, id, name, ip := e.has("mac"), e.has("id"), e.has("name"), e.has("ip")
+func (d *decoder) hostIsEnough(e *xmltree.Node, is6 bool) error {
+	mac, name, ip := e.Has("mac"), e.Has("name"), e.Has("ip")
+	id := e.Value("id") != "" // an empty one is for nobody
 	switch {
 	case d.partial && !mac && !name && !ip:
-		return refuse(e.at, classXML, "At least one of name, mac, or ip attribute must be specified for static host definition in network '%s' ", d.network)
+		return refuse(e.At, classXML, "At least one of name, mac, or ip attribute must be specified for static host definition in network '%s' ", d.network)
 	case d.partial:
 		return nil
 	case is6 && !id && !name:
-		return refuse(e.at, classXML, "Static host definition in IPv6 network '%s' must have id or name attribute", d.network)
+		return refuse(e.At, classXML, "Static host definition in IPv6 network '%s' must have id or name attribute", d.network)
 	case !is6 && !mac && !name:
-		return refuse(e.at, classXML, "Static host definition in IPv4 network '%s' must have mac or name attribute", d.network)
+		return refuse(e.At, classXML, "Static host definition in IPv4 network '%s' must have mac or name attribute", d.network)
 	case !ip:
-		return refuse(e.at, classXML, "Missing IP address in static host definition for network '%s'", d.network)
+		return refuse(e.At, classXML, "Missing IP address in static host definition for network '%s'", d.network)
 	}
 	return nil
 }
 
 // bootp reads what guests boot. Without a file, and with IPv6, it says nothing; of
 // several the last counts.
-func (d *decoder) bootp(e *node, ip IP, dhcp *DHCP) error {
-	if !e.has("file") || strings.Contains(ip.Address, ":") {
+func (d *decoder) bootp(e *xmltree.Node, ip IP, dhcp *DHCP) error {
+	if !e.Has("file") || strings.Contains(ip.Address, ":") {
 		return nil
 	}
-	b := &Bootp{File: e.value("file")}
-	if e.has("server") {
-		a, ok := parseAddress(e.value("server"))
+	b := &Bootp{File: e.Value("file")}
+	if e.Has("server") {
+		a, ok := parseAddress(e.Value("server"))
 		if !ok {
-			return notAddress(e.place("server"), e.value("server"))
+			return notAddress(e.Place("server"), e.Value("server"))
 		}
 		b.Server = formatAddress(a)
 	}
@@ -143,8 +146,8 @@ func (d *decoder) bootp(e *node, ip IP, dhcp *DHCP) error {
 }
 
 // leaseOf reads the lease time of a range or a reservation, of several the last.
-func (d *decoder) leaseOf(e *node) (lease *Lease, err error) {
-	for _, c := range e.named("lease") {
+func (d *decoder) leaseOf(e *xmltree.Node) (lease *Lease, err error) {
+	for _, c := range e.Named("lease") {
 		if lease, err = d.lease(c); err != nil {
 			return nil, err
 		}
@@ -152,24 +155,24 @@ func (d *decoder) leaseOf(e *node) (lease *Lease, err error) {
 	return lease, nil
 }
 
-func (d *decoder) lease(e *node) (*Lease, error) {
-	a, has := e.attribute("expiry")
+func (d *decoder) lease(e *xmltree.Node) (*Lease, error) {
+	a, has := e.Attribute("expiry")
 	if !has {
 		return nil, nil
 	}
-	expiry, ok := parseUnsigned(a.value, 0, 64)
+	expiry, ok := parseUnsigned(a.Value, 0, 64)
 	if !ok || expiry > math.MaxInt {
-		return nil, e.badValue(a, " Expected non-negative integer value")
+		return nil, badValue(e, a, " Expected non-negative integer value")
 	}
-	unit, has := e.attribute("unit")
+	unit, has := e.Attribute("unit")
 	switch {
 	case !has:
-		unit.value = "minutes"
-	case unit.value != "seconds" && unit.value != "minutes" && unit.value != "hours":
-		return nil, e.badValue(unit, "")
+		unit.Value = "minutes"
+	case unit.Value != "seconds" && unit.Value != "minutes" && unit.Value != "hours":
+		return nil, badValue(e, unit, "")
 	}
-	if expiry > 0 && (unit.value == "seconds" && expiry < 120 || unit.value == "minutes" && expiry < 2) {
-		return nil, refuse(a.valueAt, classUnsupported, "The minimum lease time should be greater than 2 minutes")
+	if expiry > 0 && (unit.Value == "seconds" && expiry < 120 || unit.Value == "minutes" && expiry < 2) {
+		return nil, refuse(a.ValueAt, classUnsupported, "The minimum lease time should be greater than 2 minutes")
 	}
-	return &Lease{Expiry: int(expiry), Unit: unit.value}, nil
+	return &Lease{Expiry: int(expiry), Unit: unit.Value}, nil
 }

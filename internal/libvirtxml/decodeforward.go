@@ -3,14 +3,16 @@ package libvirtxml
 import (
 	"slices"
 	"strings"
+
+	"kvmnet/internal/xmltree"
 )
 
 // forwardModes are the words for how guests leave a network.
 var forwardModes = []string{"none", "nat", "route", "open", "bridge", "private", "vepa", "passthrough", "hostdev"}
 
 // outside reads <forward> and checks what else depends on it.
-func (d *decoder) outside(root *node, n *Network) error {
-	e := first(root.elements("forward"))
+func (d *decoder) outside(root *xmltree.Node, n *Network) error {
+	e := root.Element("forward")
 	if e != nil {
 		f, err := d.forward(e)
 		if err != nil {
@@ -24,17 +26,17 @@ func (d *decoder) outside(root *node, n *Network) error {
 }
 
 // forward reads <forward>.
-func (d *decoder) forward(e *node) (*Forward, error) {
-	f := &Forward{Mode: e.own("mode")}
+func (d *decoder) forward(e *xmltree.Node) (*Forward, error) {
+	f := &Forward{Mode: e.Own("mode")}
 	if f.Mode == "" {
 		f.Mode = "nat"
 	}
 	if !slices.Contains(forwardModes, f.Mode) {
-		return nil, refuse(e.place("mode"), classUnsupported, "unknown forwarding type '%s'", f.Mode)
+		return nil, refuse(e.Place("mode"), classUnsupported, "unknown forwarding type '%s'", f.Mode)
 	}
 	if f.Mode == "hostdev" {
 		f.Managed = "no"
-		if strings.EqualFold(e.own("managed"), "yes") {
+		if strings.EqualFold(e.Own("managed"), "yes") {
 			f.Managed = "yes"
 		}
 	}
@@ -48,14 +50,14 @@ func (d *decoder) forward(e *node) (*Forward, error) {
 }
 
 // driver reads what drives the devices. Its model is newer than libvirt 9.0.
-func (d *decoder) driver(e *node, f *Forward) error {
-	c := first(e.elements("driver"))
+func (d *decoder) driver(e *xmltree.Node, f *Forward) error {
+	c := e.Element("driver")
 	if c == nil {
 		return nil
 	}
-	driver := &Driver{Name: c.own("name"), Model: c.own("model")}
+	driver := &Driver{Name: c.Own("name"), Model: c.Own("model")}
 	if driver.Name != "" && driver.Name != "kvm" && driver.Name != "vfio" {
-		return refuse(c.place("name"), classUnsupported, "Unknown forward <driver name='%s'/> in network %s", driver.Name, d.network)
+		return refuse(c.Place("name"), classUnsupported, "Unknown forward <driver name='%s'/> in network %s", driver.Name, d.network)
 	}
 	if driver.Name != "" || driver.Model != "" {
 		f.Driver = driver
@@ -64,31 +66,31 @@ func (d *decoder) driver(e *node, f *Forward) error {
 }
 
 // nats reads the one <nat> there may be.
-func (d *decoder) nats(e *node, f *Forward) (err error) {
-	nats := e.elements("nat")
+func (d *decoder) nats(e *xmltree.Node, f *Forward) (err error) {
+	nats := e.Elements("nat")
 	switch {
 	case len(nats) == 0:
 		return nil
 	case len(nats) > 1:
-		return refuse(nats[1].at, classXML, "Only one <nat> element is allowed in <forward> of network %s", d.network)
+		return refuse(nats[1].At, classXML, "Only one <nat> element is allowed in <forward> of network %s", d.network)
 	case f.Mode != "nat":
-		return refuse(nats[0].at, classXML, "The <nat> element can only be used when <forward> 'mode' is 'nat' in network %s", d.network)
+		return refuse(nats[0].At, classXML, "The <nat> element can only be used when <forward> 'mode' is 'nat' in network %s", d.network)
 	}
 	f.NAT, err = d.nat(nats[0])
 	return err
 }
 
 // nat reads what refines mode nat.
-func (d *decoder) nat(e *node) (*NAT, error) {
+func (d *decoder) nat(e *xmltree.Node) (*NAT, error) {
 	n := &NAT{}
 	var err error
-	if n.IPv6, err = e.yesNo("ipv6"); err != nil {
+	if n.IPv6, err = yesNo(e, "ipv6"); err != nil {
 		return nil, err
 	}
-	addresses, ports := e.elements("address"), e.elements("port")
+	addresses, ports := e.Elements("address"), e.Elements("port")
 	switch {
 	case len(addresses) > 1:
-		return nil, refuse(addresses[1].at, classXML, "Only one <address> element is allowed in <nat> in <forward> in network %s", d.network)
+		return nil, refuse(addresses[1].At, classXML, "Only one <address> element is allowed in <nat> in <forward> in network %s", d.network)
 	case len(addresses) == 1:
 		if err := d.natAddress(addresses[0], n); err != nil {
 			return nil, err
@@ -96,7 +98,7 @@ func (d *decoder) nat(e *node) (*NAT, error) {
 	}
 	switch {
 	case len(ports) > 1:
-		return nil, refuse(ports[1].at, classXML, "Only one <port> element is allowed in <nat> in <forward> in network %s", d.network)
+		return nil, refuse(ports[1].At, classXML, "Only one <port> element is allowed in <nat> in <forward> in network %s", d.network)
 	case len(ports) == 1:
 		return n, d.natPorts(ports[0], n)
 	}
@@ -104,32 +106,32 @@ func (d *decoder) nat(e *node) (*NAT, error) {
 }
 
 // natAddress reads the addresses that guests get outside.
-func (d *decoder) natAddress(e *node, n *NAT) error {
+func (d *decoder) natAddress(e *xmltree.Node, n *NAT) error {
 	for _, name := range []string{"start", "end"} {
-		if !e.has(name) {
-			return refuse(e.at, classXML, "missing '%s' attribute in <address> element in <nat> in <forward> in network %s", name, d.network)
+		if !e.Has(name) {
+			return refuse(e.At, classXML, "missing '%s' attribute in <address> element in <nat> in <forward> in network %s", name, d.network)
 		}
 	}
 	for _, end := range []struct {
 		name string
 		to   *string
 	}{{"start", &n.Start}, {"end", &n.End}} {
-		a, ok := parseAddress(e.value(end.name))
+		a, ok := parseAddress(e.Value(end.name))
 		if !ok || !a.Is4() {
-			return refuse(e.place(end.name), classXML, "Bad ipv4 %s address '%s' in <nat> in <forward> in network '%s'", end.name, e.value(end.name), d.network)
+			return refuse(e.Place(end.name), classXML, "Bad ipv4 %s address '%s' in <nat> in <forward> in network '%s'", end.name, e.Value(end.name), d.network)
 		}
 		*end.to = formatAddress(a)
 	}
-	return checkRange(e.place("start"), addressOf(n.Start), addressOf(n.End), nil)
+	return checkRange(e.Place("start"), addressOf(n.Start), addressOf(n.End), nil)
 }
 
 // natPorts reads the ports that guests get outside.
-func (d *decoder) natPorts(e *node, n *NAT) error {
+func (d *decoder) natPorts(e *xmltree.Node, n *NAT) error {
 	var ends [2]uint64
 	for i, name := range []string{"start", "end"} {
-		value, ok := parseUnsigned(e.own(name), 10, 32)
+		value, ok := parseUnsigned(e.Own(name), 10, 32)
 		if !ok || value > 65535 || value < ends[0] {
-			return refuse(e.place(name), "", "Missing or invalid '%s' attribute in <port> in <nat> in <forward> in network %s", name, d.network)
+			return refuse(e.Place(name), "", "Missing or invalid '%s' attribute in <port> in <nat> in <forward> in network %s", name, d.network)
 		}
 		ends[i] = value
 	}

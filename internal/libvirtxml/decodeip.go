@@ -4,35 +4,37 @@ import (
 	"math/bits"
 	"net/netip"
 	"strconv"
+
+	"kvmnet/internal/xmltree"
 )
 
 // ip reads an address of the host with what it serves there.
-func (d *decoder) ip(e *node) (IP, error) {
-	ip := IP{Family: e.own("family")}
-	address, netmask := e.own("address"), e.own("netmask")
+func (d *decoder) ip(e *xmltree.Node) (IP, error) {
+	ip := IP{Family: e.Own("family")}
+	address, netmask := e.Own("address"), e.Own("netmask")
 	if address == "" {
-		return ip, refuse(e.at, classXML, "Missing required address attribute in network '%s'", d.network)
+		return ip, refuse(e.At, classXML, "Missing required address attribute in network '%s'", d.network)
 	}
 	a, ok := parseAddress(address)
 	if !ok {
-		return ip, refuse(e.place("address"), classXML, "Invalid address '%s' in network '%s'", address, d.network)
+		return ip, refuse(e.Place("address"), classXML, "Invalid address '%s' in network '%s'", address, d.network)
 	}
 	ip.Address = formatAddress(a)
 	mask, ok := parseAddress(netmask)
 	switch {
 	case netmask != "" && !ok:
-		return ip, refuse(e.place("netmask"), classXML, "Invalid netmask '%s' in network '%s'", netmask, d.network)
+		return ip, refuse(e.Place("netmask"), classXML, "Invalid netmask '%s' in network '%s'", netmask, d.network)
 	case netmask != "":
 		ip.Netmask = formatAddress(mask)
 	}
-	prefix, _, err := e.unsigned("prefix", 32)
+	prefix, _, err := unsigned(e, "prefix", 32)
 	if err != nil {
 		return ip, err
 	}
 	if prefix > 0 {
 		ip.Prefix = strconv.FormatUint(prefix, 10)
 	}
-	if ip.LocalPtr, err = e.yesNo("localPtr"); err != nil {
+	if ip.LocalPtr, err = yesNo(e, "localPtr"); err != nil {
 		return ip, err
 	}
 	if err := d.family(e, a, mask, prefix); err != nil {
@@ -42,48 +44,48 @@ func (d *decoder) ip(e *node) (IP, error) {
 }
 
 // family checks that an address, its mask and its family belong together.
-func (d *decoder) family(e *node, a, mask netip.Addr, prefix uint64) error {
-	family, address, netmask := e.own("family"), e.own("address"), e.own("netmask")
+func (d *decoder) family(e *xmltree.Node, a, mask netip.Addr, prefix uint64) error {
+	family, address, netmask := e.Own("family"), e.Own("address"), e.Own("netmask")
 	switch {
 	case family != "" && family != "ipv4" && family != "ipv6":
-		return refuse(e.place("family"), classXML, "Unrecognized family '%s' in network '%s'", family, d.network)
+		return refuse(e.Place("family"), classXML, "Unrecognized family '%s' in network '%s'", family, d.network)
 	case family != "ipv6" && !a.Is4():
 		if family == "" {
 			family = "no"
 		}
-		return refuse(e.place("address"), classUnsupported, "%s family specified for non-IPv4 address '%s' in network '%s'", family, address, d.network)
+		return refuse(e.Place("address"), classUnsupported, "%s family specified for non-IPv4 address '%s' in network '%s'", family, address, d.network)
 	case family != "ipv6" && netmask != "" && !mask.Is4():
-		return refuse(e.place("netmask"), classUnsupported, "Invalid netmask '%s' for address '%s' in network '%s' (both must be IPv4)", netmask, address, d.network)
+		return refuse(e.Place("netmask"), classUnsupported, "Invalid netmask '%s' for address '%s' in network '%s' (both must be IPv4)", netmask, address, d.network)
 	case family != "ipv6" && netmask != "" && prefix > 0:
-		return refuse(e.place("prefix"), classUnsupported, "Network '%s' IP address cannot have both a prefix and a netmask", d.network)
+		return refuse(e.Place("prefix"), classUnsupported, "Network '%s' IP address cannot have both a prefix and a netmask", d.network)
 	case family != "ipv6" && prefix > 32:
-		return refuse(e.place("prefix"), classUnsupported, "Invalid IPv4 prefix '%d' in network '%s'", prefix, d.network)
+		return refuse(e.Place("prefix"), classUnsupported, "Invalid IPv4 prefix '%d' in network '%s'", prefix, d.network)
 	case family != "ipv6":
 		return nil
 	case !a.Is6():
-		return refuse(e.place("address"), classUnsupported, "Family 'ipv6' specified for non-IPv6 address '%s' in network '%s'", address, d.network)
+		return refuse(e.Place("address"), classUnsupported, "Family 'ipv6' specified for non-IPv6 address '%s' in network '%s'", address, d.network)
 	case netmask != "":
-		return refuse(e.place("netmask"), classUnsupported, "netmask not allowed for IPv6 address '%s' in network '%s'", address, d.network)
+		return refuse(e.Place("netmask"), classUnsupported, "netmask not allowed for IPv6 address '%s' in network '%s'", address, d.network)
 	case prefix > 128:
-		return refuse(e.place("prefix"), classUnsupported, "Invalid IPv6 prefix '%d' in network '%s'", prefix, d.network)
+		return refuse(e.Place("prefix"), classUnsupported, "Invalid IPv6 prefix '%d' in network '%s'", prefix, d.network)
 	}
 	return nil
 }
 
 // served reads <dhcp> and <tftp> of an address.
-func (d *decoder) served(e *node, ip *IP, a netip.Addr) error {
-	if c := first(e.elements("dhcp")); c != nil {
+func (d *decoder) served(e *xmltree.Node, ip *IP, a netip.Addr) error {
+	if c := e.Element("dhcp"); c != nil {
 		dhcp, err := d.dhcp(c, *ip)
 		if err != nil {
 			return err
 		}
 		ip.DHCP = dhcp
 	}
-	tftp := first(e.elements("tftp"))
+	tftp := e.Element("tftp")
 	if tftp != nil && !a.Is4() {
-		return refuse(tftp.at, classUnsupported, "Unsupported <tftp> element in an IPv6 element in network '%s'", d.network)
+		return refuse(tftp.At, classUnsupported, "Unsupported <tftp> element in an IPv6 element in network '%s'", d.network)
 	}
-	ip.TFTPRoot = tftp.own("root")
+	ip.TFTPRoot = tftp.Own("root")
 	return nil
 }
 

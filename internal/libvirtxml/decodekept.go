@@ -1,20 +1,22 @@
 package libvirtxml
 
+import "kvmnet/internal/xmltree"
+
 // dnsmasqSpace is the namespace of dnsmasq:options.
 const dnsmasqSpace = "http://libvirt.org/schemas/network/dnsmasq/1.0"
 
 // dnsmasqLines reads lines for the configuration of dnsmasq.
-func dnsmasqLines(root *node) ([]string, error) {
+func dnsmasqLines(root *xmltree.Node) ([]string, error) {
 	var lines []string
-	ofDnsmasq := func(name string) func(*node) bool {
-		return func(c *node) bool { return c.name == name && c.space == dnsmasqSpace }
+	ofDnsmasq := func(name string) func(*xmltree.Node) bool {
+		return func(c *xmltree.Node) bool { return c.Name == name && c.Space == dnsmasqSpace }
 	}
-	for _, options := range root.inside(ofDnsmasq("options")) {
-		for _, option := range options.inside(ofDnsmasq("option")) {
-			if !option.has("value") {
-				return nil, refuse(option.at, classInternal, "No dnsmasq options value specified")
+	for _, options := range root.Inside(ofDnsmasq("options")) {
+		for _, option := range options.Inside(ofDnsmasq("option")) {
+			if !option.Has("value") {
+				return nil, refuse(option.At, classInternal, "No dnsmasq options value specified")
 			}
-			lines = append(lines, option.value("value"))
+			lines = append(lines, option.Value("value"))
 		}
 	}
 	return lines, nil
@@ -22,18 +24,18 @@ func dnsmasqLines(root *node) ([]string, error) {
 
 // metadata keeps one element for each namespace. What is in none, and a second one of
 // the same, libvirt drops.
-func metadata(e *node) []Element {
+func metadata(e *xmltree.Node) []Element {
 	if e == nil {
 		return nil
 	}
 	kept := []Element{} // there was a <metadata>, if an empty one
 	seen := map[string]bool{}
-	for _, c := range e.children {
-		if c.kind != elementNode || c.space == "" || seen[c.space] {
+	for _, c := range e.Children {
+		if c.Kind != xmltree.Element || c.Space == "" || seen[c.Space] {
 			continue
 		}
-		seen[c.space] = true
-		kept = append(kept, Element{Namespace: c.space, Text: c.alone()})
+		seen[c.Space] = true
+		kept = append(kept, Element{Namespace: c.Space, Text: c.Alone()})
 	}
 	return kept
 }

@@ -1,17 +1,21 @@
 package libvirtxml
 
-import "strconv"
+import (
+	"strconv"
+
+	"kvmnet/internal/xmltree"
+)
 
 // link reads <bridge>, <mac> and <mtu>.
-func (d *decoder) link(root *node, n *Network) error {
-	if e := first(root.elements("bridge")); e != nil {
+func (d *decoder) link(root *xmltree.Node, n *Network) error {
+	if e := root.Element("bridge"); e != nil {
 		var err error
 		if n.Bridge, err = d.bridge(e); err != nil {
 			return err
 		}
 	}
-	if e := first(root.elements("mac")); e.own("address") != "" {
-		address, at := e.own("address"), e.place("address")
+	if e := root.Element("mac"); e.Own("address") != "" {
+		address, at := e.Own("address"), e.Place("address")
 		mac, ok := parseMAC(address)
 		switch {
 		case !ok:
@@ -21,10 +25,10 @@ func (d *decoder) link(root *node, n *Network) error {
 		}
 		n.MAC = mac
 	}
-	if e := first(root.elements("mtu")); e.own("size") != "" {
-		size, ok := parseNumber(e.own("size"), 10, 32)
+	if e := root.Element("mtu"); e.Own("size") != "" {
+		size, ok := parseNumber(e.Own("size"), 10, 32)
 		if !ok {
-			return refuse(e.place("size"), classXML, "Invalid mtu size '%s' in network '%s'", e.own("size"), d.network)
+			return refuse(e.Place("size"), classXML, "Invalid mtu size '%s' in network '%s'", e.Own("size"), d.network)
 		}
 		n.MTU = int(size)
 	}
@@ -32,18 +36,18 @@ func (d *decoder) link(root *node, n *Network) error {
 }
 
 // bridge reads <bridge>. The spanning tree protocol is on unless the word is off.
-func (d *decoder) bridge(e *node) (*Bridge, error) {
-	b := &Bridge{Name: e.own("name"), Zone: e.own("zone"), MACTableManager: e.own("macTableManager")}
-	if stp := e.own("stp"); stp != "" {
+func (d *decoder) bridge(e *xmltree.Node) (*Bridge, error) {
+	b := &Bridge{Name: e.Own("name"), Zone: e.Own("zone"), MACTableManager: e.Own("macTableManager")}
+	if stp := e.Own("stp"); stp != "" {
 		b.STP = "on"
 		if stp == "off" {
 			b.STP = stp
 		}
 	}
-	if delay := e.own("delay"); delay != "" {
+	if delay := e.Own("delay"); delay != "" {
 		value, ok := parseUnsigned(delay, 10, 64)
 		if !ok {
-			return nil, refuse(e.place("delay"), classXML, "Invalid delay value in network '%s'", d.network)
+			return nil, refuse(e.Place("delay"), classXML, "Invalid delay value in network '%s'", d.network)
 		}
 		b.Delay = strconv.FormatUint(value, 10)
 	}
@@ -51,5 +55,5 @@ func (d *decoder) bridge(e *node) (*Bridge, error) {
 	case "", "kernel", "libvirt":
 		return b, nil
 	}
-	return nil, refuse(e.place("macTableManager"), classXML, "Invalid macTableManager setting '%s' in network '%s'", b.MACTableManager, d.network)
+	return nil, refuse(e.Place("macTableManager"), classXML, "Invalid macTableManager setting '%s' in network '%s'", b.MACTableManager, d.network)
 }

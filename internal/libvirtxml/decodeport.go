@@ -3,40 +3,42 @@ package libvirtxml
 import (
 	"math"
 	"strings"
+
+	"kvmnet/internal/xmltree"
 )
 
 // portGroup reads a class of ports.
-func (d *decoder) portGroup(e *node) (PortGroup, error) {
-	g := PortGroup{Name: e.own("name")}
+func (d *decoder) portGroup(e *xmltree.Node) (PortGroup, error) {
+	g := PortGroup{Name: e.Own("name")}
 	if g.Name == "" {
-		return g, refuse(e.at, classXML, "Missing required name attribute in portgroup")
+		return g, refuse(e.At, classXML, "Missing required name attribute in portgroup")
 	}
-	if strings.EqualFold(e.own("default"), "yes") {
+	if strings.EqualFold(e.Own("default"), "yes") {
 		g.Default = "yes"
 	}
 	var err error
-	if g.TrustGuestRxFilters, err = e.yesNo("trustGuestRxFilters"); err != nil {
+	if g.TrustGuestRxFilters, err = yesNo(e, "trustGuestRxFilters"); err != nil {
 		return g, err
 	}
-	if g.VirtualPort, err = d.virtualport(first(e.elements("virtualport")), false); err != nil {
+	if g.VirtualPort, err = d.virtualport(e.Element("virtualport"), false); err != nil {
 		return g, err
 	}
-	if g.Bandwidth, err = d.bandwidth(first(e.elements("bandwidth"))); err != nil {
+	if g.Bandwidth, err = d.bandwidth(e.Element("bandwidth")); err != nil {
 		return g, err
 	}
-	g.VLAN, err = d.vlan(first(e.elements("vlan")))
+	g.VLAN, err = d.vlan(e.Element("vlan"))
 	return g, err
 }
 
 // vlan reads what tags the frames of guests.
-func (d *decoder) vlan(e *node) (*VLAN, error) {
+func (d *decoder) vlan(e *xmltree.Node) (*VLAN, error) {
 	if e == nil {
 		return nil, nil
 	}
 	v, native := &VLAN{}, 0
-	tags := e.elements("tag")
+	tags := e.Elements("tag")
 	if len(tags) == 0 {
-		return nil, refuse(e.at, classXML, "missing tag id - each <vlan> must have at least one <tag id='n'/> subelement")
+		return nil, refuse(e.At, classXML, "missing tag id - each <vlan> must have at least one <tag id='n'/> subelement")
 	}
 	for _, c := range tags {
 		tag, err := d.tag(c)
@@ -47,7 +49,7 @@ func (d *decoder) vlan(e *node) (*VLAN, error) {
 			native++
 		}
 		if native > 1 {
-			return nil, refuse(c.place("nativeMode"), classXML, "duplicate native vlan setting")
+			return nil, refuse(c.Place("nativeMode"), classXML, "duplicate native vlan setting")
 		}
 		v.Tags = append(v.Tags, tag)
 	}
@@ -55,26 +57,26 @@ func (d *decoder) vlan(e *node) (*VLAN, error) {
 }
 
 // tag reads one VLAN.
-func (d *decoder) tag(e *node) (Tag, error) {
-	id, has, err := e.unsigned("id", 64)
+func (d *decoder) tag(e *xmltree.Node) (Tag, error) {
+	id, has, err := unsigned(e, "id", 64)
 	switch {
 	case err != nil:
 		return Tag{}, err
 	case !has:
-		return Tag{}, e.missing("id")
+		return Tag{}, missing(e, "id")
 	case id > 4095:
-		return Tag{}, refuse(e.place("id"), classXML, "vlan tag id %d too large (maximum 4095)", id)
+		return Tag{}, refuse(e.Place("id"), classXML, "vlan tag id %d too large (maximum 4095)", id)
 	}
-	mode, has := e.attribute("nativeMode")
-	if has && mode.value != "tagged" && mode.value != "untagged" {
-		return Tag{}, e.badValue(mode, "")
+	mode, has := e.Attribute("nativeMode")
+	if has && mode.Value != "tagged" && mode.Value != "untagged" {
+		return Tag{}, badValue(e, mode, "")
 	}
-	return Tag{ID: int(id), NativeMode: mode.value}, nil
+	return Tag{ID: int(id), NativeMode: mode.Value}, nil
 }
 
 // trunk reads whether guests tag their frames themselves; with several VLANs they do.
-func (d *decoder) trunk(e *node, v *VLAN, native bool) error {
-	trunk, at := e.own("trunk"), e.place("trunk")
+func (d *decoder) trunk(e *xmltree.Node, v *VLAN, native bool) error {
+	trunk, at := e.Own("trunk"), e.Place("trunk")
 	yes := strings.EqualFold(trunk, "yes")
 	switch {
 	case trunk != "" && !yes && len(v.Tags) > 1:
@@ -90,19 +92,19 @@ func (d *decoder) trunk(e *node, v *VLAN, native bool) error {
 }
 
 // bandwidth reads limits. Empty ones are none.
-func (d *decoder) bandwidth(e *node) (*Bandwidth, error) {
+func (d *decoder) bandwidth(e *xmltree.Node) (*Bandwidth, error) {
 	if e == nil {
 		return nil, nil
 	}
-	if e.has("classID") && !d.guaranteed {
-		return nil, refuse(e.place("classID"), "", "classID attribute not supported on <bandwidth> in this usage context")
+	if e.Has("classID") && !d.guaranteed {
+		return nil, refuse(e.Place("classID"), "", "classID attribute not supported on <bandwidth> in this usage context")
 	}
-	in, out := e.named("inbound"), e.named("outbound")
+	in, out := e.Named("inbound"), e.Named("outbound")
 	switch {
 	case len(in) > 1:
-		return nil, refuse(in[1].at, "", "Only one child <inbound> element allowed")
+		return nil, refuse(in[1].At, "", "Only one child <inbound> element allowed")
 	case len(out) > 1:
-		return nil, refuse(out[1].at, "", "Only one child <outbound> element allowed")
+		return nil, refuse(out[1].At, "", "Only one child <outbound> element allowed")
 	case len(in)+len(out) == 0:
 		return nil, nil
 	}
@@ -116,30 +118,30 @@ func (d *decoder) bandwidth(e *node) (*Bandwidth, error) {
 }
 
 // limit reads the limits of one direction. A guarantee is a thing of single ports.
-func (d *decoder) limit(e *node) (*Limit, error) {
+func (d *decoder) limit(e *xmltree.Node) (*Limit, error) {
 	if e == nil {
 		return nil, nil
 	}
-	if !e.has("average") && !e.has("floor") {
-		return nil, refuse(e.at, "", "Missing mandatory average or floor attributes")
+	if !e.Has("average") && !e.Has("floor") {
+		return nil, refuse(e.At, "", "Missing mandatory average or floor attributes")
 	}
-	if e.name == "outbound" && e.has("floor") {
-		return nil, refuse(e.place("floor"), classUnsupported, "'floor' attribute allowed only in <inbound> element")
+	if e.Name == "outbound" && e.Has("floor") {
+		return nil, refuse(e.Place("floor"), classUnsupported, "'floor' attribute allowed only in <inbound> element")
 	}
 	l := &Limit{}
 	for _, number := range []struct {
 		name string
 		to   *int
 	}{{"average", &l.Average}, {"peak", &l.Peak}, {"burst", &l.Burst}, {"floor", &l.Floor}} {
-		a, has := e.attribute(number.name)
-		value, ok := parseUnsigned(a.value, 10, 64)
+		a, has := e.Attribute(number.name)
+		value, ok := parseUnsigned(a.Value, 10, 64)
 		if has && (!ok || value > math.MaxInt) {
-			return nil, refuse(a.valueAt, classUnsupported, "could not convert bandwidth %s value '%s'", a.name, a.value)
+			return nil, refuse(a.ValueAt, classUnsupported, "could not convert bandwidth %s value '%s'", a.Name, a.Value)
 		}
 		*number.to = int(value)
 	}
-	if e.has("floor") && !d.guaranteed {
-		return nil, refuse(e.place("floor"), classUnsupported, "floor attribute is not supported for this config")
+	if e.Has("floor") && !d.guaranteed {
+		return nil, refuse(e.Place("floor"), classUnsupported, "floor attribute is not supported for this config")
 	}
 	return l, nil
 }

@@ -7,25 +7,26 @@ import (
 	"strings"
 
 	"kvmnet/internal/spec"
+	"kvmnet/internal/xmltree"
 )
 
 // yesNo reads a word that is yes or no, "" when it is not there.
-func (n *node) yesNo(name string) (string, error) {
-	a, has := n.attribute(name)
-	if has && a.value != "yes" && a.value != "no" {
-		return "", n.badValue(a, "")
+func yesNo(n *xmltree.Node, name string) (string, error) {
+	a, has := n.Attribute(name)
+	if has && a.Value != "yes" && a.Value != "no" {
+		return "", badValue(n, a, "")
 	}
-	return a.value, nil
+	return a.Value, nil
 }
 
 // badValue is the error for an attribute whose value is of the wrong kind.
-func (n *node) badValue(a attr, expected string) error {
-	return refuse(a.valueAt, classXML, "Invalid value for attribute '%s' in element '%s': '%s'.%s", a.name, n.name, a.value, expected)
+func badValue(n *xmltree.Node, a xmltree.Attr, expected string) error {
+	return refuse(a.ValueAt, classXML, "Invalid value for attribute '%s' in element '%s': '%s'.%s", a.Name, n.Name, a.Value, expected)
 }
 
 // missing is the error for an attribute that has to be there.
-func (n *node) missing(name string) error {
-	return refuse(n.at, classXML, "Missing required attribute '%s' in element '%s'", name, n.name)
+func missing(n *xmltree.Node, name string) error {
+	return refuse(n.At, classXML, "Missing required attribute '%s' in element '%s'", name, n.Name)
 }
 
 // parseUnsigned reads a number that is not negative.
@@ -35,14 +36,14 @@ func parseUnsigned(s string, base, bits int) (uint64, bool) {
 }
 
 // unsigned reads an attribute that is such a number.
-func (n *node) unsigned(name string, bits int) (value uint64, has bool, err error) {
-	a, has := n.attribute(name)
+func unsigned(n *xmltree.Node, name string, bits int) (value uint64, has bool, err error) {
+	a, has := n.Attribute(name)
 	if !has {
 		return 0, false, nil
 	}
-	value, ok := parseUnsigned(a.value, 10, bits)
+	value, ok := parseUnsigned(a.Value, 10, bits)
 	if !ok {
-		return 0, true, n.badValue(a, " Expected non-negative integer value")
+		return 0, true, badValue(n, a, " Expected non-negative integer value")
 	}
 	return value, true, nil
 }
@@ -117,13 +118,13 @@ func parseUUID(s string) (string, bool) {
 		if len(s) < 2 || !isHex(s[0]) || !isHex(s[1]) {
 			return "", false
 		}
-		digits = append(digits, s[0]|lowerBit(s[0]), s[1]|lowerBit(s[1]))
+		digits = append(digits, s[0], s[1])
 		s = s[2:]
 	}
 	if len(digits) < 32 || strings.TrimLeft(s, " \t\n\v\f\r") != "" {
 		return "", false
 	}
-	d := string(digits)
+	d := strings.ToLower(string(digits))
 	return d[:8] + "-" + d[8:12] + "-" + d[12:16] + "-" + d[16:20] + "-" + d[20:], true
 }
 

@@ -3,6 +3,8 @@ package libvirtxml
 import (
 	"slices"
 	"strconv"
+
+	"kvmnet/internal/xmltree"
 )
 
 // parameter is what a type of virtual port may be told.
@@ -29,19 +31,19 @@ var parameters = []parameter{
 var checked = append(slices.Clone(parameters[:4]), parameters[5], parameters[4])
 
 // virtualport reads how a switch outside is told of a guest.
-func (d *decoder) virtualport(e *node, needsType bool) (*VirtualPort, error) {
+func (d *decoder) virtualport(e *xmltree.Node, needsType bool) (*VirtualPort, error) {
 	if e == nil {
 		return nil, nil
 	}
-	kind, has := e.attribute("type")
+	kind, has := e.Attribute("type")
 	switch {
 	case !has && needsType:
-		return nil, refuse(e.at, classXML, "missing required virtualport type")
-	case has && !slices.Contains([]string{"802.1Qbg", "802.1Qbh", "openvswitch", "midonet"}, kind.value):
-		return nil, refuse(kind.valueAt, classUnsupported, "unknown virtualport type %s", kind.value)
+		return nil, refuse(e.At, classXML, "missing required virtualport type")
+	case has && !slices.Contains([]string{"802.1Qbg", "802.1Qbh", "openvswitch", "midonet"}, kind.Value):
+		return nil, refuse(kind.ValueAt, classUnsupported, "unknown virtualport type %s", kind.Value)
 	}
-	v := &VirtualPort{Type: kind.value}
-	c := first(e.named("parameters"))
+	v := &VirtualPort{Type: kind.Value}
+	c := first(e.Named("parameters"))
 	for _, p := range parameters {
 		value, err := p.read(c)
 		if err != nil {
@@ -55,43 +57,43 @@ func (d *decoder) virtualport(e *node, needsType bool) (*VirtualPort, error) {
 }
 
 // read reads a parameter, "" when it is not there.
-func (p parameter) read(e *node) (string, error) {
-	a, has := e.attribute(p.name)
+func (p parameter) read(e *xmltree.Node) (string, error) {
+	a, has := e.Attribute(p.name)
 	if !has {
 		return "", nil
 	}
 	switch {
 	case p.uuid:
-		uuid, ok := parseUUID(a.value)
+		uuid, ok := parseUUID(a.Value)
 		if !ok {
-			return "", refuse(a.valueAt, classXML, "cannot parse %s parameter as a uuid", p.name)
+			return "", refuse(a.ValueAt, classXML, "cannot parse %s parameter as a uuid", p.name)
 		}
 		return uuid, nil
-	case p.size > 0 && len(a.value) > p.size:
-		return "", refuse(a.valueAt, classXML, "%s parameter too long", p.name)
+	case p.size > 0 && len(a.Value) > p.size:
+		return "", refuse(a.ValueAt, classXML, "%s parameter too long", p.name)
 	case p.size > 0:
-		return a.value, nil
+		return a.Value, nil
 	}
-	value, ok := parseNumber(a.value, 0, 32)
+	value, ok := parseNumber(a.Value, 0, 32)
 	of := "of"
 	if p.name == "typeid" {
 		of = "for"
 	}
 	switch {
 	case !ok:
-		return "", refuse(a.valueAt, classXML, "cannot parse value of %s parameter", p.name)
+		return "", refuse(a.ValueAt, classXML, "cannot parse value of %s parameter", p.name)
 	case value > p.most:
-		return "", refuse(a.valueAt, classXML, "value %s %s out of range", of, p.name)
+		return "", refuse(a.ValueAt, classXML, "value %s %s out of range", of, p.name)
 	}
 	return strconv.FormatUint(value, 10), nil
 }
 
 // allowed checks that a type of virtual port knows the parameters it has.
-func (v *VirtualPort) allowed(e *node) error {
+func (v *VirtualPort) allowed(e *xmltree.Node) error {
 	for _, p := range checked {
 		for _, has := range v.Parameters {
 			if has.Name == p.name && !slices.Contains(p.types, v.Type) {
-				return refuse(e.place(p.name), classXML, "extra %s unsupported in <virtualport type='%s'>", p.name, v.Type)
+				return refuse(e.Place(p.name), classXML, "extra %s unsupported in <virtualport type='%s'>", p.name, v.Type)
 			}
 		}
 	}

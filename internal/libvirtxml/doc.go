@@ -7,5 +7,6 @@
 // and indentation of libvirt; and the errors that libvirt would give, word for
 // word.
 //
-// It must not import anything of ours but spec and specfile.
+// It must not import anything of ours but spec, specfile and xmltree, which takes
+// documents apart.
 package libvirtxml

@@ -1,8 +1,10 @@
 package libvirtxml
 
 import (
+	"errors"
 	"fmt"
-	"strings"
+
+	"kvmnet/internal/xmltree"
 )
 
 // Error says why a document is refused. Message is what virsh prints behind
@@ -24,13 +26,10 @@ const (
 	classInternal    = "internal error: "
 )
 
-// fault is an error at a byte of the text, before it has a line and a column. A
-// mistake of syntax is shown with the line and a mark under the byte.
+// fault is an error at a byte of the text, before it has a line and a column.
 type fault struct {
 	at      int
 	message string
-	syntax  bool
-	below   int // lines from the mark to where the mistake is
 }
 
 func (f *fault) Error() string { return f.message }
@@ -41,43 +40,29 @@ func refuse(at int, class, format string, values ...any) error {
 }
 
 // located turns a fault into an Error, with its place in the text.
-func (l *lines) located(err error) *Error {
+func located(l *xmltree.Lines, err error) *Error {
 	f, ok := err.(*fault)
 	if !ok {
 		return &Error{Message: err.Error()}
 	}
 	e := &Error{Message: f.message}
-	e.Line, e.Column = l.position(f.at)
-	if f.syntax {
-		e.Line += f.below
-		e.Message = fmt.Sprintf("(network_definition):%d: %s%s", e.Line, f.message, l.mark(f.at))
-	}
+	e.Line, e.Column = l.Position(f.at)
 	return e
 }
 
-// longestLine is how long a line is shown, in bytes.
-const longestLine = 4096
+// What libvirt calls the documents that are not well-formed.
+const (
+	networkLabel  = "(network_definition)"
+	updateLabel   = "network_update_xml"
+	metadataLabel = "(metadata_xml)"
+	portLabel     = "(networkport_definition)"
+)
 
-// mark shows the line of a byte and points at it, as libvirt does: it counts bytes,
-// keeps tabs, and has a word for a line that is empty.
-func (l *lines) mark(at int) string {
-	start := strings.LastIndexAny(l.text[:at], "\r\n") + 1
-	line := l.text[start:]
-	if end := strings.IndexAny(line, "\r\n"); end >= 0 {
-		line = line[:end]
+// malformed turns a mistake of syntax into an Error, for a document of some kind.
+func malformed(label string, err error) *Error {
+	var e *xmltree.Error
+	if !errors.As(err, &e) {
+		return &Error{Message: err.Error()}
 	}
-	switch {
-	case len(line) > longestLine:
-		return ""
-	case line == "":
-		line = "(null)"
-	}
-	var b strings.Builder
-	for _, c := range []byte(l.text[start:at]) {
-		if c != '\t' {
-			c = '-'
-		}
-		b.WriteByte(c)
-	}
-	return "\n" + line + "\n" + b.String() + "^"
+	return &Error{Message: e.In(label), Line: e.Line, Column: e.Column}
 }

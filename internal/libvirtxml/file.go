@@ -138,7 +138,7 @@ func (f *File) shown(p specfile.Problem) specfile.Problem {
 	if p.Line == 0 {
 		return p
 	}
-	return p.Showing(f.doc.lines.line(p.Line))
+	return p.Showing(f.doc.lines.Line(p.Line))
 }
 
 func byPlace(problems []specfile.Problem) []specfile.Problem {

@@ -4,6 +4,8 @@ import (
 	"fmt"
 	"strconv"
 	"strings"
+
+	"kvmnet/internal/xmltree"
 )
 
 // Format writes the network as libvirt does: net-dumpxml prints this. With Connections
@@ -154,8 +156,8 @@ func (w *writer) metadata(kept []Element) {
 	}
 	w.open("metadata")
 	for _, e := range kept {
-		if n, _, err := scanText(e.Text); err == nil {
-			w.line(n.write(w.level))
+		if n, _, err := xmltree.Parse(e.Text); err == nil {
+			w.line(n.Format(w.level))
 		}
 	}
 	w.close("metadata")

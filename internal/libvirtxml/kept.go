@@ -7,6 +7,7 @@ import (
 	"strings"
 
 	"kvmnet/internal/spec"
+	"kvmnet/internal/xmltree"
 )
 
 // canonical spells out what a document leaves to libvirt's defaults, and leaves out
@@ -112,7 +113,11 @@ func keptOf(m, again *Network, hollow bool) string {
 	if kept.Bridge != nil && managed(m.Forward) {
 		kept.Bridge = &Bridge{Zone: m.Bridge.Zone, STP: m.Bridge.STP, Delay: m.Bridge.Delay, MACTableManager: m.Bridge.MACTableManager}
 	}
-	return formatKept(kept, m.mode())
+	text := formatKept(kept, m.mode())
+	if text == formatKept(&Network{}, "") { // parts that are not written, such as limits of 0
+		return ""
+	}
+	return text
 }
 
 // withoutDHCP leaves out the DHCP of addresses where it is written alike: it need not
@@ -176,12 +181,12 @@ func formatKept(kept *Network, mode string) string {
 // if it was not there.
 func readKept(text string) *Network {
 	kept := &Network{}
-	root, _, err := readElement([]byte(text))
+	root, _, err := readElement(text, networkLabel)
 	if err != nil {
 		return kept
 	}
 	d := &decoder{network: "kept"}
-	for _, part := range []func(*node, *Network) error{
+	for _, part := range []func(*xmltree.Node, *Network) error{
 		d.words, d.settings, d.domain, d.traffic, d.link, d.services, d.virtualPort, d.portGroups, d.addresses, d.outside, d.rest,
 	} {
 		_ = part(root, kept) // of a part that cannot be read there is what could be
@@ -190,7 +195,7 @@ func readKept(text string) *Network {
 }
 
 // words reads what people say of the network.
-func (d *decoder) words(root *node, n *Network) error {
-	n.Title, n.Description = first(root.elements("title")).content(), first(root.elements("description")).content()
+func (d *decoder) words(root *xmltree.Node, n *Network) error {
+	n.Title, n.Description = root.Element("title").Content(), root.Element("description").Content()
 	return nil
 }

@@ -156,9 +156,9 @@ func foreign(n *spec.Network) []Element {
 	if n.Libvirt == nil || n.Libvirt.Metadata == "" {
 		return nil
 	}
-	root, _, err := readElement([]byte("<network><metadata>\n" + n.Libvirt.Metadata + "\n</metadata></network>"))
+	root, _, err := readElement("<network><metadata>\n"+n.Libvirt.Metadata+"\n</metadata></network>", networkLabel)
 	if err != nil {
 		return nil
 	}
-	return slices.DeleteFunc(metadata(first(root.elements("metadata"))), func(e Element) bool { return e.Namespace == ownNamespace })
+	return slices.DeleteFunc(metadata(root.Element("metadata")), func(e Element) bool { return e.Namespace == ownNamespace })
 }

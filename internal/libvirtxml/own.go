@@ -94,14 +94,14 @@ func escaped(s string) string {
 
 // settings reads our own element.
 func settings(e Element) ([]setting, error) {
-	root, _, err := readElement([]byte(e.Text))
+	root, _, err := readElement(e.Text, networkLabel)
 	if err != nil {
 		return nil, err
 	}
 	var list []setting
-	for _, set := range root.named("set") {
-		s := setting{value: quoted(strings.TrimSpace(set.content()))}
-		for word := range strings.SplitSeq(set.value("path"), "/") {
+	for _, set := range root.Named("set") {
+		s := setting{value: quoted(strings.TrimSpace(set.Content()))}
+		for word := range strings.SplitSeq(set.Value("path"), "/") {
 			plain, err := url.PathUnescape(word)
 			if err != nil {
 				return nil, err

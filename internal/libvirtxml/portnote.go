@@ -6,6 +6,7 @@ import (
 
 	"kvmnet/internal/spec"
 	"kvmnet/internal/specfile"
+	"kvmnet/internal/xmltree"
 )
 
 // portElements are those a port may have, and their attributes.
@@ -15,25 +16,25 @@ var portElements = map[string][]string{
 }
 
 // portNotes tells what libvirt ignores silently.
-func portNotes(root *node, l *lines) (notes []specfile.Problem) {
+func portNotes(root *xmltree.Node, l *xmltree.Lines) (notes []specfile.Problem) {
 	names := slices.Sorted(maps.Keys(portElements))
 	note := func(at int, path, message, hint string) {
-		line, column := l.position(at)
+		line, column := l.Position(at)
 		notes = append(notes, specfile.Problem{Line: line, Column: column, Path: path, Message: message, Hint: hint})
 	}
 	seen := map[string]bool{}
-	for _, e := range root.inside(func(*node) bool { return true }) {
-		attributes, known := portElements[e.name]
+	for _, e := range root.Inside(func(*xmltree.Node) bool { return true }) {
+		attributes, known := portElements[e.Name]
 		switch {
-		case !known || e.space != "":
-			note(e.at, e.name, "<"+fullName(e.prefix, e.name)+"> is ignored, libvirt does not know it here", nearest(e.name, names))
-		case seen[e.name]:
-			note(e.at, e.name, "<"+e.name+"> is ignored, the first one counts", "remove it")
+		case !known || e.Space != "":
+			note(e.At, e.Name, "<"+e.FullName()+"> is ignored, libvirt does not know it here", nearest(e.Name, names))
+		case seen[e.Name]:
+			note(e.At, e.Name, "<"+e.Name+"> is ignored, the first one counts", "remove it")
 		}
-		seen[e.name] = true
-		for _, a := range e.attrs {
-			if known && !slices.Contains(attributes, a.name) {
-				note(a.at, e.name+"@"+a.name, a.name+" of <"+e.name+"> is ignored, libvirt does not know it here", nearest(a.name, attributes))
+		seen[e.Name] = true
+		for _, a := range e.Attrs {
+			if known && !slices.Contains(attributes, a.Name) {
+				note(a.At, e.Name+"@"+a.Name, a.Name+" of <"+e.Name+"> is ignored, libvirt does not know it here", nearest(a.Name, attributes))
 			}
 		}
 	}

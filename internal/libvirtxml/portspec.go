@@ -86,7 +86,7 @@ func keptPort(l *spec.Libvirt) *Port {
 	if l == nil || l.Kept == "" {
 		return &Port{}
 	}
-	root, _, err := readElement([]byte(l.Kept))
+	root, _, err := readElement(l.Kept, networkLabel)
 	if err != nil {
 		return &Port{}
 	}

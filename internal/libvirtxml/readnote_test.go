@@ -4,6 +4,8 @@ import (
 	"fmt"
 	"strings"
 	"testing"
+
+	"kvmnet/internal/xmltree"
 )
 
 // Whatever has no effect is told, with its place and what may have been meant.
@@ -106,16 +108,16 @@ func TestNotesHaveAnEnd(t *testing.T) {
 func TestRulesAreComplete(t *testing.T) {
 	t.Parallel()
 	seen := map[string]bool{"network": true}
-	var walk func(key string, n *node)
-	walk = func(key string, n *node) {
+	var walk func(key string, n *xmltree.Node)
+	walk = func(key string, n *xmltree.Node) {
 		for _, name := range rules[key].inside() {
-			c := &node{name: name, parent: n}
+			c := &xmltree.Node{Name: name, Parent: n}
 			key := name
-			if _, has := rules[n.name+"/"+name]; has {
-				key = n.name + "/" + name
+			if _, has := rules[n.Name+"/"+name]; has {
+				key = n.Name + "/" + name
 			}
 			if _, has := rules[key]; !has {
-				t.Errorf("<%s> inside <%s> has no rule", name, n.name)
+				t.Errorf("<%s> inside <%s> has no rule", name, n.Name)
 			}
 			if !seen[key] {
 				seen[key] = true
@@ -123,7 +125,7 @@ func TestRulesAreComplete(t *testing.T) {
 			}
 		}
 	}
-	walk("network", &node{name: "network"})
+	walk("network", &xmltree.Node{Name: "network"})
 	for key := range rules {
 		if !seen[key] {
 			t.Errorf("the rule %s is for no element", key)

@@ -14,7 +14,7 @@ func (d *Document) Place(path string) (line, column int) {
 	for segment := range strings.SplitSeq(path, "/") {
 		name, number, _ := strings.Cut(segment, "[")
 		i, _ := strconv.Atoi(strings.TrimSuffix(number, "]"))
-		inside := n.named(name)
+		inside := n.Named(name)
 		if i < 0 || i >= len(inside) {
 			if path != "" {
 				attribute = ""
@@ -23,8 +23,8 @@ func (d *Document) Place(path string) (line, column int) {
 		}
 		n = inside[i]
 	}
-	if a, has := n.attribute(attribute); has {
-		return d.lines.position(a.at)
+	if a, has := n.Attribute(attribute); has {
+		return d.lines.Position(a.At)
 	}
-	return d.lines.position(n.at)
+	return d.lines.Position(n.At)
 }

@@ -3,6 +3,8 @@ package libvirtxml
 import (
 	"slices"
 	"strings"
+
+	"kvmnet/internal/xmltree"
 )
 
 // rule is what libvirt knows of an element: its attributes, the elements inside, and
@@ -67,13 +69,13 @@ var rules = map[string]rule{
 func words(s string) []string { return strings.Fields(s) }
 
 // ruleOf is the rule of an element, in the element it is in.
-func ruleOf(n *node) rule {
-	if n.parent != nil {
-		if r, has := rules[n.parent.name+"/"+n.name]; has {
+func ruleOf(n *xmltree.Node) rule {
+	if n.Parent != nil {
+		if r, has := rules[n.Parent.Name+"/"+n.Name]; has {
 			return r
 		}
 	}
-	return rules[n.name]
+	return rules[n.Name]
 }
 
 // inside are the names of the elements that may be inside.

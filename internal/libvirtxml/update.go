@@ -2,7 +2,8 @@ package libvirtxml
 
 import (
 	"errors"
-	"strings"
+
+	"kvmnet/internal/xmltree"
 )
 
 // Update is one change that net-update makes.
@@ -46,7 +47,7 @@ type change struct {
 	command command
 	section section
 	parent  int
-	node    *node
+	node    *xmltree.Node
 }
 
 // Update changes one part of the network. The parts that libvirt changes are changed
@@ -61,13 +62,13 @@ func (n *Network) Update(u Update) error {
 	if !known {
 		return &Error{Message: "unrecognized section name '" + u.Section + "'"}
 	}
-	root, lines, err := readElement([]byte(u.XML))
+	root, lines, err := readElement(u.XML, updateLabel)
 	if err != nil {
-		return relabel(err, "network_update_xml")
+		return err
 	}
 	c := &change{Network: cloned(n), command: command, section: s, parent: u.Parent, node: root}
 	if err := c.make(); err != nil {
-		return lines.located(err)
+		return located(lines, err)
 	}
 	if err := n.allows(c.Network); err != nil {
 		return err
@@ -110,36 +111,23 @@ func (n *Network) whole() error {
 
 // expect refuses an element of another name.
 func (c *change) expect() error {
-	if c.node.name == c.section.element {
+	if c.node.Name == c.section.element {
 		return nil
 	}
-	return refuse(c.node.at, classXML, "unexpected element <%s>, expecting <%s>, while updating network '%s'", fullName(c.node.prefix, c.node.name), c.section.element, c.Name)
+	return refuse(c.node.At, classXML, "unexpected element <%s>, expecting <%s>, while updating network '%s'", c.node.FullName(), c.section.element, c.Name)
 }
 
 // invalid is an error about what is there, or is not.
 func (c *change) invalid(format string, values ...any) error {
-	return refuse(c.node.at, classInvalid, format, values...)
+	return refuse(c.node.At, classInvalid, format, values...)
 }
 
 // refused is an error about a command that a section does not have.
 func (c *change) refused(format string, values ...any) error {
-	return refuse(c.node.at, classRefused, format, values...)
+	return refuse(c.node.At, classRefused, format, values...)
 }
 
 // decoder reads elements of the network; those that are looked for may be partial.
 func (c *change) decoder() *decoder {
 	return &decoder{network: c.Name, partial: c.command == remove}
-}
-
-// relabel gives an error of syntax the name libvirt has for a document of its kind.
-func relabel(err error, label string) error {
-	var e *Error
-	if !errors.As(err, &e) {
-		return err
-	}
-	labelled := *e
-	if rest, ok := strings.CutPrefix(e.Message, "(network_definition):"); ok {
-		labelled.Message = label + ":" + rest
-	}
-	return &labelled
 }

@@ -12,9 +12,9 @@ func (c *change) forwardInterface() error {
 	if c.command == modify {
 		return c.refused("forward interface entries cannot be modified, only added or deleted")
 	}
-	dev := c.node.own("dev")
+	dev := c.node.Own("dev")
 	if dev == "" {
-		return refuse(c.node.at, classXML, "missing dev attribute in <interface> element")
+		return refuse(c.node.At, classXML, "missing dev attribute in <interface> element")
 	}
 	f := c.Forward
 	switch {

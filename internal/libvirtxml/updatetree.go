@@ -3,6 +3,8 @@ package libvirtxml
 import (
 	"maps"
 	"slices"
+
+	"kvmnet/internal/xmltree"
 )
 
 // place is where the elements of a section are. Such a section is changed in the
@@ -20,10 +22,10 @@ func (c *change) edit() error {
 	if err := c.expect(); err != nil {
 		return err
 	}
-	if c.node.space != "" {
-		return refuse(c.node.at, classXML, "unexpected namespace '%s' of element <%s>, while updating network '%s'", c.node.space, c.node.name, c.Name)
+	if c.node.Space != "" {
+		return refuse(c.node.At, classXML, "unexpected namespace '%s' of element <%s>, while updating network '%s'", c.node.Space, c.node.Name, c.Name)
 	}
-	root, _, err := readElement([]byte(c.Format()))
+	root, _, err := readElement(c.Format(), networkLabel)
 	if err != nil {
 		return err
 	}
@@ -36,10 +38,10 @@ func (c *change) edit() error {
 	}
 	next, err := decodeNetwork(root)
 	if err != nil {
-		return refuse(c.node.at, "", "%s", err)
+		return refuse(c.node.At, "", "%s", err)
 	}
 	if c.vain(holder, next) {
-		return c.invalid("%s would have no effect in network '%s'", c.node.tag(), c.Name)
+		return c.invalid("%s would have no effect in network '%s'", tag(c.node), c.Name)
 	}
 	c.Network = next
 	return nil
@@ -47,54 +49,54 @@ func (c *change) edit() error {
 
 // vain reports whether an element is not in the dump of what the network becomes: it
 // says nothing, or something else there makes it void.
-func (c *change) vain(holder *node, next *Network) bool {
-	root, _, err := readElement([]byte(next.Format()))
+func (c *change) vain(holder *xmltree.Node, next *Network) bool {
+	root, _, err := readElement(next.Format(), networkLabel)
 	if err != nil {
 		return false // of which the final check tells
 	}
 	again, err := c.holder(root)
-	return err == nil && len(again.elements(c.section.element)) < len(holder.elements(c.section.element))
+	return err == nil && len(again.Elements(c.section.element)) < len(holder.Elements(c.section.element))
 }
 
 // holder finds the element in which those of the section are, and makes it when it
 // can be empty.
-func (c *change) holder(root *node) (*node, error) {
+func (c *change) holder(root *xmltree.Node) (*xmltree.Node, error) {
 	switch in := c.section.place.inside; in {
 	case "":
 		return root, nil
 	case "forward":
-		if f := first(root.elements(in)); f != nil {
+		if f := root.Element(in); f != nil {
 			return f, nil
 		}
 		return nil, c.invalid("network '%s' has no <forward>, add one first", c.Name)
 	case "dns":
-		return root.child(in), nil
+		return child(root, in), nil
 	default:
 		i, err := c.subnet()
 		if err != nil {
 			return nil, err
 		}
-		ip := root.elements("ip")[i]
+		ip := root.Elements("ip")[i]
 		if in == "dhcp" {
-			return ip.child(in), nil
+			return child(ip, in), nil
 		}
 		return ip, nil
 	}
 }
 
 // child returns the first element of a name inside, and makes it when there is none.
-func (n *node) child(name string) *node {
-	if c := first(n.elements(name)); c != nil {
+func child(n *xmltree.Node, name string) *xmltree.Node {
+	if c := n.Element(name); c != nil {
 		return c
 	}
-	c := &node{kind: elementNode, name: name, parent: n, at: n.at}
-	n.children = append(n.children, c)
+	c := &xmltree.Node{Kind: xmltree.Element, Name: name, Parent: n, At: n.At}
+	n.Children = append(n.Children, c)
 	return c
 }
 
 // alter changes the elements of the section.
-func (c *change) alter(holder *node) error {
-	all := holder.elements(c.section.element)
+func (c *change) alter(holder *xmltree.Node) error {
+	all := holder.Elements(c.section.element)
 	if c.command.adds() {
 		return c.insert(holder, all)
 	}
@@ -102,32 +104,32 @@ func (c *change) alter(holder *node) error {
 	if err != nil {
 		return err
 	}
-	i := slices.Index(holder.children, old)
+	i := slices.Index(holder.Children, old)
 	if c.command == remove {
-		holder.children = slices.Delete(holder.children, i, i+1)
+		holder.Children = slices.Delete(holder.Children, i, i+1)
 		return c.spared(old)
 	}
-	c.node.parent = holder
+	c.node.Parent = holder
 	c.keep(old)
-	holder.children[i] = c.node
+	holder.Children[i] = c.node
 	return nil
 }
 
 // insert adds the element before or behind the others.
-func (c *change) insert(holder *node, all []*node) error {
+func (c *change) insert(holder *xmltree.Node, all []*xmltree.Node) error {
 	if c.section.place.single() {
 		if len(all) > 0 {
 			return c.invalid("there is an existing %s entry in network '%s', modify it instead", c.section.element, c.Name)
 		}
-	} else if slices.ContainsFunc(all, func(old *node) bool { return c.alike(old, c.section.place.every()) }) {
-		return c.invalid("there is an existing %s entry in network '%s' that matches \"%s\"", c.section.element, c.Name, c.node.tag())
+	} else if slices.ContainsFunc(all, func(old *xmltree.Node) bool { return c.alike(old, c.section.place.every()) }) {
+		return c.invalid("there is an existing %s entry in network '%s' that matches \"%s\"", c.section.element, c.Name, tag(c.node))
 	}
-	at := len(holder.children)
+	at := len(holder.Children)
 	if c.command == addFirst && len(all) > 0 {
-		at = slices.Index(holder.children, all[0])
+		at = slices.Index(holder.Children, all[0])
 	}
-	c.node.parent = holder
-	holder.children = slices.Insert(holder.children, at, c.node)
+	c.node.Parent = holder
+	holder.Children = slices.Insert(holder.Children, at, c.node)
 	return nil
 }
 
@@ -142,26 +144,26 @@ func (p *place) every() []string {
 }
 
 // meant finds the element to modify or to delete.
-func (c *change) meant(all []*node) (*node, error) {
+func (c *change) meant(all []*xmltree.Node) (*xmltree.Node, error) {
 	p := c.section.place
-	wanted := func(old *node) bool { return c.alike(old, p.keys) }
+	wanted := func(old *xmltree.Node) bool { return c.alike(old, p.keys) }
 	switch {
 	case c.command == modify && p.single():
-		wanted = func(*node) bool { return true }
+		wanted = func(*xmltree.Node) bool { return true }
 	case c.command == modify && c.chosen():
-		wanted = func(*node) bool { return true }
+		wanted = func(*xmltree.Node) bool { return true }
 	case c.command == remove:
-		written := slices.Collect(maps.Keys(c.node.facts()))
-		wanted = func(old *node) bool { return c.alike(old, written) }
+		written := slices.Collect(maps.Keys(facts(c.node)))
+		wanted = func(old *xmltree.Node) bool { return c.alike(old, written) }
 	}
-	var found []*node
+	var found []*xmltree.Node
 	for i, old := range all {
 		if wanted(old) && (!c.chosen() || i == c.parent) {
 			found = append(found, old)
 		}
 	}
 	if len(found) > 1 && c.command == modify && p.second != "" {
-		found = slices.DeleteFunc(found, func(old *node) bool { return !c.alike(old, []string{p.second}) })
+		found = slices.DeleteFunc(found, func(old *xmltree.Node) bool { return !c.alike(old, []string{p.second}) })
 	}
 	switch {
 	case len(found) == 1:
@@ -177,15 +179,15 @@ func (c *change) chosen() bool { return c.section.element == "ip" && c.parent >=
 
 // keep gives a bridge the name it has when the new element tells none: without a name
 // it would be another bridge.
-func (c *change) keep(old *node) {
-	if c.section.element == "bridge" && c.node.own("name") == "" {
-		c.node.attrs = append(slices.DeleteFunc(slices.Clone(c.node.attrs), func(a attr) bool { return a.name == "name" }), attr{name: "name", value: old.own("name")})
+func (c *change) keep(old *xmltree.Node) {
+	if c.section.element == "bridge" && c.node.Own("name") == "" {
+		c.node.Attrs = append(slices.DeleteFunc(slices.Clone(c.node.Attrs), func(a xmltree.Attr) bool { return a.Name == "name" }), xmltree.Attr{Name: "name", Value: old.Own("name")})
 	}
 }
 
 // spared refuses to take away what a network cannot be without.
-func (c *change) spared(old *node) error {
-	if old.name == "bridge" && c.bridged() {
+func (c *change) spared(old *xmltree.Node) error {
+	if old.Name == "bridge" && c.bridged() {
 		return c.invalid("network '%s' cannot be without its bridge, modify it instead", c.Name)
 	}
 	return nil

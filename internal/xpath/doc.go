@@ -4,6 +4,6 @@
 // What enters: a document and an expression. What leaves: a text for every node that
 // the expression selects, in the order of the document.
 //
-// It is pure but for the engine that evaluates expressions, and must not import
-// anything of ours.
+// It is pure but for the engine that evaluates expressions, and of ours it must import
+// nothing but xmltree, whose trees it walks.
 package xpath

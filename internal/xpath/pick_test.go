@@ -59,6 +59,33 @@ func TestWholeDocumentHasADeclaration(t *testing.T) {
 	}
 }
 
+const kept = `<a><k:x xmlns:k="http://k" b="é"><?pi some thing?><!--c--><k:y>t<![CDATA[<u>]]></k:y><z/></k:x></a>`
+
+// TestWhatIsKeptOfOthersIsPrintedAsItWas has what virsh 9.0 was seen to print.
+func TestWhatIsKeptOfOthersIsPrintedAsItWas(t *testing.T) {
+	for expression, want := range map[string][]string{
+		"//k:y":                           {"<k:y>t<![CDATA[<u>]]></k:y>"},
+		"//text()":                        {"t", "<![CDATA[<u>]]>"},
+		"//@b":                            {` b="&#xE9;"`},
+		"//*[namespace-uri()='http://k']": {"<k:x xmlns:k=\"http://k\" b=\"&#xE9;\">\n  <?pi some thing?>\n  <!--c-->\n  <k:y>t<![CDATA[<u>]]></k:y>\n  <z/>\n</k:x>", "<k:y>t<![CDATA[<u>]]></k:y>"},
+		"//z/preceding-sibling::node()":   {"<!--c-->", "<k:y>t<![CDATA[<u>]]></k:y>"}, // the engine knows no instructions
+	} {
+		got, err := Pick(kept, expression)
+		if err != nil || strings.Join(got, "\n---\n") != strings.Join(want, "\n---\n") {
+			t.Errorf("%s: %v\ngot\n%s\nwant\n%s", expression, err, strings.Join(got, "\n"), strings.Join(want, "\n"))
+		}
+	}
+}
+
+// TestWrappedElementsBringTheirNamespaces: they are out of the element that declared
+// those.
+func TestWrappedElementsBringTheirNamespaces(t *testing.T) {
+	want := "<nodes>\n  <k:y xmlns:k=\"http://k\">t<![CDATA[<u>]]></k:y>\n  <z/>\n</nodes>"
+	if got, err := Wrapped(kept, "//k:x/*"); err != nil || got != want {
+		t.Errorf("got %q, %v, want %q", got, err, want)
+	}
+}
+
 func TestWrappedNodesAreInOneElement(t *testing.T) {
 	for expression, want := range map[string]string{
 		"//nope":           "<nodes/>",
@@ -86,7 +113,7 @@ func TestExpressionsOfNoNodesAreRefused(t *testing.T) {
 }
 
 func TestDocumentsThatEndTooEarlyAreRefused(t *testing.T) {
-	for _, document := range []string{"", "<a>", "<a></b>", "</a>", "<a", "<a></a></a>"} {
+	for _, document := range []string{"", "<a>", "<a></b>", "</a>", "<a", "<a></a></a>", "<a/><b/>"} {
 		if got, err := Pick(document, "//a"); err == nil {
 			t.Errorf("%q: got %q", document, got)
 		}

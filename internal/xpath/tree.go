@@ -1,147 +1,100 @@
 package xpath
 
 import (
-	"encoding/xml"
-	"errors"
 	"fmt"
-	"io"
-	"strings"
+	"slices"
+
+	"kvmnet/internal/xmltree"
 )
 
-// kind is what a node is.
-type kind int
-
-const (
-	root kind = iota
-	element
-	attribute
-	text
-	comment
-)
-
-// node is a node of a document. Its name has a prefix where it was written with one.
-type node struct {
-	kind         kind
-	prefix, name string
-	value        string // of attribute, text and comment
-	parent       *node
-	attributes   []*node
-	namespaces   []*node // declarations, which are no attributes to XPath
-	children     []*node
-	index        int // among the children, or the attributes, of the parent
+// place is what XPath calls a node: the document, when node is nil; an element, text
+// or a comment; or an attribute of an element, which counts from 1.
+type place struct {
+	node      *xmltree.Node
+	attribute int
 }
 
-// read builds the tree of a document. Blanks between elements are left out, as a
-// reader who lays the document out anew does.
-func read(document string) (*node, error) {
-	d := xml.NewDecoder(strings.NewReader(document))
-	top := &node{kind: root}
-	at := top
-	for {
-		token, err := d.RawToken() // names with their prefixes, which are printed again
-		if errors.Is(err, io.EOF) {
-			break
-		}
-		if err != nil {
-			return nil, fmt.Errorf("read the document: %w", err)
-		}
-		if at, err = at.take(token); err != nil {
-			return nil, err
-		}
+// document is a tree with what it takes to go from one node to the next.
+type document struct {
+	root     *xmltree.Node
+	children map[*xmltree.Node][]*xmltree.Node // nil has the root
+	index    map[*xmltree.Node]int             // among those of its parent
+}
+
+// read builds the tree of a document.
+func read(text string) (*document, error) {
+	root, _, err := xmltree.Parse(text)
+	if err != nil {
+		return nil, fmt.Errorf("read the document: %w", err)
 	}
-	if at != top || len(top.children) == 0 {
-		return nil, errors.New("read the document: it ends too early")
-	}
-	top.tidy()
-	return top, nil
+	d := &document{root: root, children: map[*xmltree.Node][]*xmltree.Node{}, index: map[*xmltree.Node]int{}}
+	d.enter(nil, []*xmltree.Node{root})
+	return d, nil
 }
 
-// take adds what a token says below n, and returns the node that the next one is in.
-func (n *node) take(token xml.Token) (*node, error) {
-	switch t := token.(type) {
-	case xml.StartElement:
-		child := n.add(&node{kind: element, prefix: t.Name.Space, name: t.Name.Local})
-		for _, a := range t.Attr {
-			child.give(a)
+// enter numbers nodes. Instructions are left out: the engine has no kind for them.
+func (d *document) enter(parent *xmltree.Node, children []*xmltree.Node) {
+	for _, c := range children {
+		if c.Kind == xmltree.Instruction {
+			continue
 		}
-		return child, nil
-	case xml.EndElement:
-		if n.kind != element || n.prefix != t.Name.Space || n.name != t.Name.Local {
-			return nil, fmt.Errorf("read the document: </%s> ends nothing", t.Name.Local)
-		}
-		return n.parent, nil
-	case xml.CharData:
-		n.write(string(t))
-	case xml.Comment:
-		n.add(&node{kind: comment, value: string(t)})
-	}
-	return n, nil
-}
-
-func (n *node) add(child *node) *node {
-	child.parent = n
-	n.children = append(n.children, child)
-	return child
-}
-
-// give adds an attribute, or the declaration of a namespace.
-func (n *node) give(a xml.Attr) {
-	made := &node{kind: attribute, prefix: a.Name.Space, name: a.Name.Local, value: a.Value, parent: n}
-	if a.Name.Space == "xmlns" || a.Name.Space == "" && a.Name.Local == "xmlns" {
-		n.namespaces = append(n.namespaces, made)
-		return
-	}
-	made.index = len(n.attributes)
-	n.attributes = append(n.attributes, made)
-}
-
-// write adds text; a CDATA section is a part of the text around it.
-func (n *node) write(s string) {
-	if last := len(n.children) - 1; last >= 0 && n.children[last].kind == text {
-		n.children[last].value += s
-	} else if n.kind == element {
-		n.add(&node{kind: text, value: s})
+		d.index[c] = len(d.children[parent])
+		d.children[parent] = append(d.children[parent], c)
+		d.enter(c, c.Children)
 	}
 }
 
-// tidy takes blanks between elements away, and numbers what is left.
-func (n *node) tidy() {
-	var kept []*node
-	for _, c := range n.children {
-		if !n.layout(c) {
-			c.index = len(kept)
-			kept = append(kept, c)
+// ordered lists the places of a set in the order of the document.
+func (d *document) ordered(of map[place]bool) (list []place) {
+	take := func(p place) {
+		if of[p] {
+			list = append(list, p)
 		}
 	}
-	n.children = kept
-	for _, c := range n.children {
-		c.tidy()
+	var visit func(n *xmltree.Node)
+	visit = func(n *xmltree.Node) {
+		take(place{node: n})
+		if n != nil {
+			for i := range n.Attrs {
+				take(place{n, i + 1})
+			}
+		}
+		for _, c := range d.children[n] {
+			visit(c)
+		}
 	}
+	visit(nil)
+	return list
 }
 
-// layout reports whether a child is blanks that only lay out the elements beside it.
-func (n *node) layout(c *node) bool {
-	if c.kind != text || strings.Trim(c.value, " \t\r\n") != "" {
-		return false
+// attr is the attribute of a place that is one.
+func (p place) attr() xmltree.Attr { return p.node.Attrs[p.attribute-1] }
+
+// print writes what is at a place.
+func (d *document) print(p place) string {
+	switch {
+	case p.node == nil:
+		return d.root.Document()
+	case p.attribute > 0:
+		return " " + p.attr().Format()
 	}
-	for _, sibling := range n.children {
-		if sibling.kind == text && strings.Trim(sibling.value, " \t\r\n") != "" {
-			return false // the text is mixed with elements: every blank may count
-		}
-	}
-	return len(n.children) > 1
+	return p.node.Format(0)
 }
 
-// content is the value XPath gives the node: of an element all text in it.
-func (n *node) content() string {
-	if n.kind != element && n.kind != root {
-		return n.value
-	}
-	var b strings.Builder
-	for _, c := range n.children {
-		if c.kind != comment {
-			b.WriteString(c.content())
+// wrap puts places into one element. Of several attributes of a name the last counts,
+// and elements bring along the namespaces that were declared around them.
+func (d *document) wrap(places []place) string {
+	all := &xmltree.Node{Name: "nodes"}
+	for _, p := range places {
+		switch {
+		case p.node == nil:
+			all.Children = append(all.Children, d.root)
+		case p.attribute > 0:
+			a := p.attr()
+			all.Attrs = append(slices.DeleteFunc(all.Attrs, func(b xmltree.Attr) bool { return b.FullName() == a.FullName() }), a)
+		default:
+			all.Children = append(all.Children, p.node.Apart())
 		}
 	}
-	return b.String()
+	return all.Format(0)
 }

@@ -1,66 +1,108 @@
 package xpath
 
-import "github.com/antchfx/xpath"
+import (
+	"github.com/antchfx/xpath"
 
-// walker is a place in a document, for the engine that evaluates expressions.
-type walker struct{ at *node }
+	"kvmnet/internal/xmltree"
+)
+
+// walker is at a place in a document, for the engine that evaluates expressions.
+type walker struct {
+	*document
+	place
+}
 
 var _ xpath.NodeNavigator = (*walker)(nil)
 
 // NodeType implements xpath.NodeNavigator.
 func (w *walker) NodeType() xpath.NodeType {
-	switch w.at.kind {
-	case root:
+	switch {
+	case w.node == nil:
 		return xpath.RootNode
-	case attribute:
+	case w.attribute > 0:
 		return xpath.AttributeNode
-	case text:
+	case w.node.IsText():
 		return xpath.TextNode
-	case comment:
+	case w.node.Kind == xmltree.Comment:
 		return xpath.CommentNode
 	}
 	return xpath.ElementNode
 }
 
 // LocalName implements xpath.NodeNavigator.
-func (w *walker) LocalName() string { return w.at.name }
+func (w *walker) LocalName() string { return w.name().Name }
 
 // Prefix implements xpath.NodeNavigator.
-func (w *walker) Prefix() string { return w.at.prefix }
+func (w *walker) Prefix() string { return w.name().Prefix }
 
-// Value implements xpath.NodeNavigator.
-func (w *walker) Value() string { return w.at.content() }
+// NamespaceURL is what the engine takes for namespace-uri().
+func (w *walker) NamespaceURL() string { return w.name().Space }
 
-// Copy implements xpath.NodeNavigator.
-func (w *walker) Copy() xpath.NodeNavigator { return &walker{w.at} }
-
-// MoveToRoot implements xpath.NodeNavigator.
-func (w *walker) MoveToRoot() {
-	for w.at.parent != nil {
-		w.at = w.at.parent
+// name is the name of what the walker is at, as that of an attribute.
+func (w *walker) name() xmltree.Attr {
+	switch {
+	case w.node == nil:
+		return xmltree.Attr{}
+	case w.attribute > 0:
+		return w.attr()
 	}
+	return xmltree.Attr{Prefix: w.node.Prefix, Name: w.node.Name, Space: w.node.Space}
 }
 
+// Value implements xpath.NodeNavigator. That of an element is all text inside.
+func (w *walker) Value() string {
+	switch w.NodeType() {
+	case xpath.RootNode:
+		return w.root.Content()
+	case xpath.AttributeNode:
+		return w.attr().Value
+	case xpath.CommentNode:
+		return w.node.Text
+	}
+	return w.node.Content()
+}
+
+// Copy implements xpath.NodeNavigator.
+func (w *walker) Copy() xpath.NodeNavigator { return &walker{w.document, w.place} }
+
+// MoveToRoot implements xpath.NodeNavigator.
+func (w *walker) MoveToRoot() { w.place = place{} }
+
 // MoveToParent implements xpath.NodeNavigator.
-func (w *walker) MoveToParent() bool { return w.move(w.at.parent) }
+func (w *walker) MoveToParent() bool {
+	switch {
+	case w.node == nil:
+		return false
+	case w.attribute > 0:
+		w.attribute = 0
+	default:
+		w.node = w.node.Parent
+	}
+	return true
+}
 
 // MoveToNextAttribute implements xpath.NodeNavigator. From an element it goes to the
 // first.
 func (w *walker) MoveToNextAttribute() bool {
-	of, next := w.at, 0
-	if w.at.kind == attribute {
-		of, next = w.at.parent, w.at.index+1
+	if w.node == nil || w.attribute >= len(w.node.Attrs) {
+		return false
 	}
-	return next < len(of.attributes) && w.move(of.attributes[next])
+	w.attribute++
+	return true
 }
 
 // MoveToChild implements xpath.NodeNavigator.
 func (w *walker) MoveToChild() bool {
-	return len(w.at.children) > 0 && w.move(w.at.children[0])
+	children := w.children[w.node]
+	if w.attribute > 0 || len(children) == 0 {
+		return false
+	}
+	w.node = children[0]
+	return true
 }
 
 // MoveToFirst implements xpath.NodeNavigator.
-func (w *walker) MoveToFirst() bool { return w.at.index > 0 && w.sibling(-w.at.index) }
+func (w *walker) MoveToFirst() bool { return w.index[w.node] > 0 && w.sibling(-w.index[w.node]) }
 
 // MoveToNext implements xpath.NodeNavigator.
 func (w *walker) MoveToNext() bool { return w.sibling(1) }
@@ -71,20 +113,20 @@ func (w *walker) MoveToPrevious() bool { return w.sibling(-1) }
 // MoveTo implements xpath.NodeNavigator.
 func (w *walker) MoveTo(other xpath.NodeNavigator) bool {
 	to, ok := other.(*walker)
-	return ok && w.move(to.at)
+	if ok {
+		w.place = to.place
+	}
+	return ok
 }
 
 func (w *walker) sibling(by int) bool {
-	if w.at.kind == attribute || w.at.parent == nil {
+	if w.node == nil || w.attribute > 0 {
 		return false
 	}
-	to := w.at.index + by
-	return to >= 0 && to < len(w.at.parent.children) && w.move(w.at.parent.children[to])
-}
-
-func (w *walker) move(to *node) bool {
-	if to != nil {
-		w.at = to
+	siblings, to := w.children[w.node.Parent], w.index[w.node]+by
+	if to < 0 || to >= len(siblings) {
+		return false
 	}
-	return to != nil
+	w.node = siblings[to]
+	return true
 }

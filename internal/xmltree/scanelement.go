@@ -1,15 +1,15 @@
-package libvirtxml
+package xmltree
 
 // element reads an element with all it holds.
-func (s *scanner) element(parent *node) (*node, error) {
-	n := &node{kind: elementNode, parent: parent, at: s.pos}
+func (s *scanner) element(parent *Node) (*Node, error) {
+	n := &Node{Kind: Element, Parent: parent, At: s.pos}
 	s.depth++
 	defer func() { s.depth-- }()
 	switch s.elements++; {
-	case s.depth > maxDepth:
-		return nil, s.fail("Excessive depth in document: elements stand inside each other more than %d times", maxDepth)
-	case s.elements > maxElements:
-		return nil, s.fail("The document has more than %d elements", maxElements)
+	case s.depth > MaxDepth:
+		return nil, s.fail("Excessive depth in document: elements stand inside each other more than %d times", MaxDepth)
+	case s.elements > MaxElements:
+		return nil, s.fail("The document has more than %d elements", MaxElements)
 	}
 	if err := s.startTag(n); err != nil {
 		return nil, err
@@ -19,7 +19,7 @@ func (s *scanner) element(parent *node) (*node, error) {
 		return n, nil
 	}
 	if !s.skip(">") {
-		return nil, s.fail("Couldn't find end of Start Tag %s line %d", fullName(n.prefix, n.name), s.lines.number(n.at))
+		return nil, s.fail("Couldn't find end of Start Tag %s line %d", n.FullName(), s.lines.number(n.At))
 	}
 	if err := s.inside(n); err != nil {
 		return nil, err
@@ -28,9 +28,9 @@ func (s *scanner) element(parent *node) (*node, error) {
 }
 
 // inside reads what an element holds, up to its end tag.
-func (s *scanner) inside(n *node) error {
+func (s *scanner) inside(n *Node) error {
 	for s.pos < len(s.text) {
-		var child *node
+		var child *Node
 		var err error
 		switch {
 		case s.at("</"):
@@ -49,36 +49,36 @@ func (s *scanner) inside(n *node) error {
 		if err != nil {
 			return err
 		}
-		if child.parent = n; !s.ignorable(child) {
-			n.children = append(n.children, child)
+		if child.Parent = n; !s.ignorable(child) {
+			n.Children = append(n.Children, child)
 		}
 	}
-	return s.fail("Premature end of data in tag %s line %d", fullName(n.prefix, n.name), s.lines.number(n.at))
+	return s.fail("Premature end of data in tag %s line %d", local(n.FullName()), s.lines.number(n.At))
 }
 
 // ignorable reports whether text only sets elements apart, as libxml2 guesses it: it
 // is white space between tags, and neither the first nor the last thing before it is
 // text.
-func (s *scanner) ignorable(n *node) bool {
-	siblings := n.parent.children
+func (s *scanner) ignorable(n *Node) bool {
+	siblings := n.Parent.Children
 	switch {
 	case !n.blank || s.peek() != '<' || n.preserved():
 		return false
 	case len(siblings) == 0:
 		return !s.at("</")
 	}
-	return siblings[0].kind != textNode && siblings[len(siblings)-1].kind != textNode
+	return siblings[0].Kind != Text && siblings[len(siblings)-1].Kind != Text
 }
 
-func (n *node) isText() bool { return n.kind == textNode || n.kind == cdataNode }
+func (n *Node) IsText() bool { return n.Kind == Text || n.Kind == CDATA }
 
 // preserved reports whether the document asks to keep white space (XML 1.0 section
 // 2.10).
-func (n *node) preserved() bool {
-	for n = n.parent; n != nil; n = n.parent {
-		for _, a := range n.attrs {
-			if a.space == xmlSpace && a.name == "space" {
-				return a.value == "preserve"
+func (n *Node) preserved() bool {
+	for n = n.Parent; n != nil; n = n.Parent {
+		for _, a := range n.Attrs {
+			if a.Space == XMLSpace && a.Name == "space" {
+				return a.Value == "preserve"
 			}
 		}
 	}
@@ -86,7 +86,7 @@ func (n *node) preserved() bool {
 }
 
 // endTag reads the end tag of an element.
-func (s *scanner) endTag(n *node) error {
+func (s *scanner) endTag(n *Node) error {
 	s.skip("</")
 	name, err := s.name()
 	if err != nil {
@@ -95,17 +95,23 @@ func (s *scanner) endTag(n *node) error {
 	if s.blanks(); !s.skip(">") {
 		return s.fail("expected '>'")
 	}
-	if want := fullName(n.prefix, n.name); name != want {
+	if want := n.FullName(); name != want {
 		if name == "" {
 			name = "unparsable"
 		}
-		return s.fail("Opening and ending tag mismatch: %s line %d and %s", want, s.lines.number(n.at), name)
+		return s.fail("Opening and ending tag mismatch: %s line %d and %s", local(want), s.lines.number(n.At), local(name))
 	}
 	return nil
 }
 
+// local is a name without its prefix, which libxml2 leaves out of messages about tags.
+func local(full string) string {
+	_, name := cutName(full)
+	return name
+}
+
 // startTag reads a start tag up to its end, and resolves its namespaces.
-func (s *scanner) startTag(n *node) error {
+func (s *scanner) startTag(n *Node) error {
 	s.skip("<")
 	full, err := s.name()
 	if err != nil {
@@ -114,7 +120,7 @@ func (s *scanner) startTag(n *node) error {
 	if full == "" {
 		return s.fail("StartTag: invalid element name")
 	}
-	n.prefix, n.name = cutName(full)
+	n.Prefix, n.Name = cutName(full)
 	s.blanks()
 	for s.inTag() {
 		if err := s.attribute(n); err != nil {
@@ -133,8 +139,8 @@ func (s *scanner) inTag() bool {
 }
 
 // attribute reads an attribute, or the declaration of a namespace.
-func (s *scanner) attribute(n *node) error {
-	a := attr{at: s.pos}
+func (s *scanner) attribute(n *Node) error {
+	a := Attr{At: s.pos}
 	full, err := s.name()
 	if err != nil {
 		return err
@@ -142,25 +148,25 @@ func (s *scanner) attribute(n *node) error {
 	if full == "" {
 		return s.fail("error parsing attribute name")
 	}
-	a.prefix, a.name = cutName(full)
+	a.Prefix, a.Name = cutName(full)
 	if s.blanks(); !s.skip("=") {
-		return s.fail("Specification mandates value for attribute %s", a.name)
+		return s.fail("Specification mandates value for attribute %s", a.Name)
 	}
 	s.blanks()
-	a.valueAt = s.pos + 1
-	if a.value, err = s.attributeValue(); err != nil {
+	a.ValueAt = s.pos + 1
+	if a.Value, err = s.attributeValue(); err != nil {
 		return err
 	}
 	switch {
 	case full == "xmlns":
-		n.declared = append(n.declared, attr{value: a.value, at: a.at, valueAt: a.valueAt})
-	case a.prefix == "xmlns":
-		n.declared = append(n.declared, attr{name: a.name, value: a.value, at: a.at, valueAt: a.valueAt})
+		n.Declared = append(n.Declared, Attr{Value: a.Value, At: a.At, ValueAt: a.ValueAt})
+	case a.Prefix == "xmlns":
+		n.Declared = append(n.Declared, Attr{Name: a.Name, Value: a.Value, At: a.At, ValueAt: a.ValueAt})
 	default:
-		n.attrs = append(n.attrs, a)
+		n.Attrs = append(n.Attrs, a)
 	}
-	if len(n.declared)+len(n.attrs) > maxAttributes {
-		return s.fail("The element %s has more than %d attributes", fullName(n.prefix, n.name), maxAttributes)
+	if len(n.Declared)+len(n.Attrs) > MaxAttributes {
+		return s.fail("The element %s has more than %d attributes", n.FullName(), MaxAttributes)
 	}
 	return nil
 }

@@ -1,18 +1,18 @@
-package libvirtxml
+package xmltree
 
 import (
 	"sort"
 	"unicode/utf8"
 )
 
-// lines knows where the lines of a text begin.
-type lines struct {
+// Lines knows where the lines of a text begin.
+type Lines struct {
 	text   string
 	starts []int
 }
 
-func newLines(text string) *lines {
-	l := &lines{text: text, starts: []int{0}}
+func newLines(text string) *Lines {
+	l := &Lines{text: text, starts: []int{0}}
 	for i := range len(text) {
 		if text[i] == '\n' {
 			l.starts = append(l.starts, i+1)
@@ -22,22 +22,22 @@ func newLines(text string) *lines {
 }
 
 // start is where the line of a byte begins.
-func (l *lines) start(at int) int {
+func (l *Lines) start(at int) int {
 	return l.starts[l.number(at)-1]
 }
 
 // number is the number of the line of a byte, from 1.
-func (l *lines) number(at int) int {
+func (l *Lines) number(at int) int {
 	return sort.SearchInts(l.starts, at+1)
 }
 
-// position is the line and the column of a byte, from 1, columns in characters.
-func (l *lines) position(at int) (line, column int) {
+// Position is the line and the column of a byte, from 1, columns in characters.
+func (l *Lines) Position(at int) (line, column int) {
 	return l.number(at), utf8.RuneCountInString(l.text[l.start(at):at]) + 1
 }
 
-// line is the text of a line, without its end.
-func (l *lines) line(number int) string {
+// Line is the text of a line, without its end.
+func (l *Lines) Line(number int) string {
 	if number < 1 || number > len(l.starts) {
 		return ""
 	}

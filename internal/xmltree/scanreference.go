@@ -1,4 +1,4 @@
-package libvirtxml
+package xmltree
 
 import "strings"
 
@@ -96,4 +96,14 @@ func isName(r rune) bool {
 // isNameRest reports whether a name may go on with a character it cannot begin with.
 func isNameRest(r rune) bool {
 	return r >= '0' && r <= '9' || r == '-' || r == '.' || r == 0xb7 || r >= 0x300 && r < 0x370 || r == 0x203f || r == 0x2040
+}
+
+// IsPrefix reports whether a text can stand before the colon of a name.
+func IsPrefix(s string) bool {
+	for i, r := range s {
+		if r == ':' || !isName(r) && (i == 0 || !isNameRest(r)) {
+			return false
+		}
+	}
+	return s != ""
 }

@@ -1,6 +1,9 @@
-package libvirtxml
+package xmltree
 
-import "strings"
+import (
+	"regexp"
+	"strings"
+)
 
 // declaration reads <?xml …?>, which may begin a document.
 func (s *scanner) declaration() error {
@@ -28,9 +31,9 @@ func (s *scanner) declaration() error {
 	return nil
 }
 
-// setting reads the value of a name, made of some characters. It leaves the closing
-// quote to closed.
-func (s *scanner) setting(name, of string) (value string, quote byte, err error) {
+// setting reads the value of a name, as much of it as is of a form. It leaves the
+// closing quote to closed.
+func (s *scanner) setting(name string, form *regexp.Regexp) (value string, quote byte, err error) {
 	if !s.skip(name) {
 		return "", 0, nil
 	}
@@ -43,11 +46,9 @@ func (s *scanner) setting(name, of string) (value string, quote byte, err error)
 		return "", 0, s.fail("String not started expecting ' or \"")
 	}
 	s.pos++
-	from := s.pos
-	for s.pos < len(s.text) && strings.IndexByte(of, s.peek()) >= 0 {
-		s.pos++
-	}
-	return s.text[from:s.pos], quote, nil
+	value = form.FindString(s.text[s.pos:])
+	s.pos += len(value)
+	return value, quote, nil
 }
 
 // closed moves behind a closing quote.
@@ -59,15 +60,22 @@ func (s *scanner) closed(quote byte) error {
 	return nil
 }
 
+// The forms of the values in a declaration. Of a version the digits alone say nothing.
+var (
+	versionForm  = regexp.MustCompile(`^[0-9](\.[0-9]*)?`)
+	encodingForm = regexp.MustCompile(`^[A-Za-z][A-Za-z0-9._-]*`)
+	noForm       = regexp.MustCompile(`^`)
+)
+
 func (s *scanner) version() error {
-	value, quote, err := s.setting("version", "0123456789.")
+	value, quote, err := s.setting("version", versionForm)
 	if err == nil && quote != 0 {
 		err = s.closed(quote)
 	}
 	switch {
 	case err != nil:
 		return err
-	case value == "":
+	case !strings.Contains(value, "."):
 		return s.fail("Malformed declaration expecting version")
 	case !strings.HasPrefix(value, "1."):
 		return s.fail("Unsupported version '%s'", value)
@@ -78,7 +86,7 @@ func (s *scanner) version() error {
 // encodingName reads the name of the encoding. libvirt takes every text for UTF-8, but
 // refuses a name that it does not know.
 func (s *scanner) encodingName() error {
-	value, quote, err := s.setting("encoding", letters+"._-")
+	value, quote, err := s.setting("encoding", encodingForm)
 	switch {
 	case err != nil || quote == 0:
 		return err
@@ -88,22 +96,23 @@ func (s *scanner) encodingName() error {
 	if err := s.closed(quote); err != nil {
 		return err
 	}
-	for _, known := range encodings {
-		if strings.HasPrefix(strings.ToLower(value), known) {
-			return nil
-		}
+	if !encodings.MatchString(punctuation.Replace(strings.ToLower(value))) {
+		return s.fail("Unsupported encoding %s", value)
 	}
-	return s.fail("Unsupported encoding %s", value)
+	return nil
 }
 
-// encodings are how the names of encodings begin.
-var encodings = []string{
-	"utf-", "utf8", "utf16", "ucs", "iso-", "iso8859", "iso_8859", "latin", "l1", "us-ascii", "ascii", "windows-125", "cp", "ibm", "koi8", "euc-",
-	"shift_jis", "shift-jis", "sjis", "gb", "big5", "mac", "html",
-}
+// punctuation makes no difference in the names of encodings, nor does case.
+var punctuation = strings.NewReplacer("-", "", "_", "", ".", "")
+
+// encodings are the names that are known, the usual ones of each family.
+var encodings = regexp.MustCompile(`^(utf(7|8|16|32)(be|le)?|ucs[24](be|le)?|iso10646ucs[24]|unicode` +
+	`|(us|cs)?ascii|ansix341968|iso8859([1-9]|1[0-6])|latin([1-9]|10)|l[1-9]|windows(874|125[0-8])` +
+	`|(cp|ibm)(367|437|737|775|8[5-7][0-9]|9[3-5][0-9]|1[0-9]{3})|koi8[ru]?|mac(intosh)?|html|hproman8|t61|tis620|viscii` +
+	`|euc(jp|kr|cn|tw)|shiftjis|sjis|gb(2312|k|18030)|big5(hkscs)?|johab)$`)
 
 func (s *scanner) standalone() error {
-	_, quote, err := s.setting("standalone", "")
+	_, quote, err := s.setting("standalone", noForm)
 	if err != nil || quote == 0 {
 		return err
 	}

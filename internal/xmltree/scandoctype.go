@@ -1,4 +1,4 @@
-package libvirtxml
+package xmltree
 
 import "strings"
 

@@ -1,10 +1,10 @@
-package libvirtxml
+package xmltree
 
 import "strings"
 
 // comment reads a comment.
-func (s *scanner) comment() (*node, error) {
-	n := &node{kind: commentNode, at: s.pos}
+func (s *scanner) comment() (*Node, error) {
+	n := &Node{Kind: Comment, At: s.pos}
 	s.skip("<!--")
 	from := s.pos
 	for !s.at("-->") {
@@ -21,7 +21,7 @@ func (s *scanner) comment() (*node, error) {
 			return nil, s.fail("xmlParseComment: invalid xmlChar value %d", r)
 		}
 	}
-	n.text = ends(s.text[from:s.pos])
+	n.Text = ends(s.text[from:s.pos])
 	s.skip("-->")
 	return n, nil
 }
@@ -41,8 +41,8 @@ func ends(text string) string {
 }
 
 // cdata reads a section whose text stands for itself.
-func (s *scanner) cdata() (*node, error) {
-	n := &node{kind: cdataNode, at: s.pos}
+func (s *scanner) cdata() (*Node, error) {
+	n := &Node{Kind: CDATA, At: s.pos}
 	s.skip("<![CDATA[")
 	from := s.pos
 	for !s.at("]]>") {
@@ -55,29 +55,29 @@ func (s *scanner) cdata() (*node, error) {
 			return nil, s.fail("CData section not finished\n%.50s", string(read[:max(0, len(read)-2)]))
 		}
 	}
-	n.text = ends(s.text[from:s.pos])
+	n.Text = ends(s.text[from:s.pos])
 	s.skip("]]>")
 	return n, nil
 }
 
 // instruction reads a processing instruction.
-func (s *scanner) instruction() (*node, error) {
-	n := &node{kind: instructionNode, at: s.pos}
+func (s *scanner) instruction() (*Node, error) {
+	n := &Node{Kind: Instruction, At: s.pos}
 	s.skip("<?")
 	var err error
-	switch n.name, err = s.name(); {
+	switch n.Name, err = s.name(); {
 	case err != nil:
 		return nil, err
-	case n.name == "":
+	case n.Name == "":
 		return nil, s.fail("xmlParsePI : no target name")
-	case n.name == "xml":
+	case n.Name == "xml":
 		return nil, s.fail("XML declaration allowed only at the start of the document")
-	case strings.EqualFold(n.name, "xml"):
+	case strings.EqualFold(n.Name, "xml"):
 		return nil, s.fail("Invalid PI name")
 	case s.skip("?>"):
 		return n, nil
 	case s.blanks() == 0:
-		return nil, s.fail("ParsePI: PI %s space expected", n.name)
+		return nil, s.fail("ParsePI: PI %s space expected", n.Name)
 	}
 	from := s.pos
 	for !s.at("?>") {
@@ -86,10 +86,10 @@ func (s *scanner) instruction() (*node, error) {
 			return nil, err
 		}
 		if !ok {
-			return nil, s.fail("ParsePI: PI %s never end ...", n.name)
+			return nil, s.fail("ParsePI: PI %s never end ...", n.Name)
 		}
 	}
-	n.text = ends(s.text[from:s.pos])
+	n.Text = ends(s.text[from:s.pos])
 	s.skip("?>")
 	return n, nil
 }

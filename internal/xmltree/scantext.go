@@ -1,4 +1,4 @@
-package libvirtxml
+package xmltree
 
 import (
 	"strings"
@@ -45,12 +45,12 @@ func isCharacter(r rune) bool {
 }
 
 // characters reads text up to the next tag.
-func (s *scanner) characters() (*node, error) {
-	n := &node{kind: textNode, at: s.pos, blank: true}
+func (s *scanner) characters() (*Node, error) {
+	n := &Node{Kind: Text, At: s.pos, blank: true}
 	var b strings.Builder
 	for s.pos < len(s.text) && s.peek() != '<' {
 		if s.at("]]>") {
-			return nil, &fault{at: n.at, message: "Sequence ']]>' not allowed in content", syntax: true, below: s.lines.number(s.pos) - s.lines.number(n.at)}
+			return nil, s.sequence(n.At)
 		}
 		if s.peek() == '&' {
 			r, err := s.reference()
@@ -71,8 +71,16 @@ func (s *scanner) characters() (*node, error) {
 		}
 		writeRune(&b, r, s)
 	}
-	n.text = b.String()
+	n.Text = b.String()
 	return n, nil
+}
+
+// sequence is the error for the end of a section where none began. libxml2 names its
+// line, and points at where the text begins.
+func (s *scanner) sequence(from int) error {
+	err := s.failAt(from, "Sequence ']]>' not allowed in content")
+	err.Line = s.lines.number(s.pos)
+	return err
 }
 
 // writeRune adds a character; the end of a line is a line feed (XML 1.0 section 2.11).

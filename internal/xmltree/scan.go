@@ -1,17 +1,14 @@
-package libvirtxml
+package xmltree
 
-import (
-	"fmt"
-	"strings"
-)
+import "strings"
 
 // What a document may have at most. A network with a thousand reservations takes a
 // tenth of it.
 const (
-	maxSize       = 1 << 20
-	maxDepth      = 64
-	maxElements   = 100_000
-	maxAttributes = 1000 // of one element, namespaces included
+	MaxSize       = 1 << 20
+	MaxDepth      = 64
+	MaxElements   = 100_000
+	MaxAttributes = 1000 // of one element, namespaces included
 )
 
 // scanner reads a document as libxml2 does for libvirt, and says of a mistake what
@@ -23,20 +20,22 @@ type scanner struct {
 	depth    int
 	elements int
 	spaces   map[string][]string // by prefix; the last one is in force
-	lines    *lines
+	lines    *Lines
 }
 
-// fail is a mistake of syntax where the scanner stands.
-func (s *scanner) fail(format string, values ...any) error {
-	return s.failAt(s.pos, format, values...)
-}
-
-func (s *scanner) failAt(at int, format string, values ...any) error {
-	return &fault{at: at, message: fmt.Sprintf(format, values...), syntax: true}
+// Parse reads a document and returns its root element, and the lines of the text. What
+// stands before and after the root is checked and forgotten. An error is an *Error.
+func Parse(text string) (*Node, *Lines, error) {
+	s := &scanner{text: text, lines: newLines(text), spaces: map[string][]string{}}
+	root, err := s.scan()
+	if err != nil {
+		return nil, nil, err
+	}
+	return root, s.lines, nil
 }
 
 // scan reads a document and returns its root element.
-func (s *scanner) scan() (*node, error) {
+func (s *scanner) scan() (*Node, error) {
 	if err := s.refuseText(); err != nil {
 		return nil, err
 	}
@@ -64,8 +63,8 @@ func (s *scanner) scan() (*node, error) {
 // refuseText refuses a text as a whole, before anything is made of it.
 func (s *scanner) refuseText() error {
 	switch nul := strings.IndexByte(s.text, 0); {
-	case len(s.text) > maxSize:
-		return s.failAt(0, "The document has %d bytes, at most %d are read", len(s.text), maxSize)
+	case len(s.text) > MaxSize:
+		return s.failAt(0, "The document has %d bytes, at most %d are read", len(s.text), MaxSize)
 	case strings.HasPrefix(s.text, "\xff\xfe") || strings.HasPrefix(s.text, "\xfe\xff") || nul >= 0 && nul < 2:
 		return s.failAt(0, "The document is UTF-16, save it as UTF-8")
 	case nul >= 0:
