@@ -179,8 +179,12 @@ func renderHosts(s spec.Subnet, lease spec.Seconds) []Host {
 }
 
 // renderHost tells whether libvirt can know the guest: in IPv4 by MAC or name, in IPv6
-// by DUID or name; and of names only those that begin with a letter.
+// by DUID or name; and of names only those that begin with a letter. Without an address
+// there is no reservation.
 func renderHost(s spec.Subnet, key string, r spec.Reservation) (Host, bool) {
+	if !r.IP.IsValid() {
+		return Host{}, false
+	}
 	h := Host{Name: spec.ReservedName(key), IP: r.IP.String()}
 	if h.Name != "" && !isLetter(h.Name[0]) {
 		h.Name = ""
