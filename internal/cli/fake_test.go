@@ -203,7 +203,7 @@ func domain(n *spec.Network) string {
 }
 
 // Define reads the words "name lab", also of XML, and "fault", "pending", <odd/>, which
-// has no effect, and <refused.
+// has no effect, <refused and <taken.
 func (f *fake) Define(_ context.Context, r api.DefineRequest) (api.Defined, error) {
 	file := r.File
 	f.note("define %q transient=%v", file.Text, r.Transient)
@@ -212,6 +212,9 @@ func (f *fake) Define(_ context.Context, r api.DefineRequest) (api.Defined, erro
 	}
 	if strings.HasPrefix(file.Text, "<refused") {
 		return api.Defined{}, &api.Error{Code: api.CodeInvalid, Reason: api.ReasonXML, Message: "XML error: refused"}
+	}
+	if strings.HasPrefix(file.Text, "<taken") {
+		return api.Defined{}, conflict(api.ReasonNameTaken, "operation failed: network 'lab' already exists with uuid 1")
 	}
 	var notes []api.Problem
 	if strings.Contains(file.Text, "<odd/>") {

@@ -21,7 +21,9 @@ import (
 // mode, bridge, subnet; and then what goes wrong: refused, note, hindered, unstartable.
 type importer struct {
 	*fake
-	done []string
+	done      []string
+	ctx       context.Context // of the commands
+	interrupt func()          // called when a network is marked
 }
 
 func (f *importer) note(format string, args ...any) {
@@ -56,6 +58,9 @@ func (f *importer) Define(_ context.Context, r api.DefineRequest) (api.Defined, 
 
 func (f *importer) SetAutostart(_ context.Context, name string, on bool) error {
 	f.note("autostart %s %v", name, on)
+	if f.interrupt != nil {
+		f.interrupt()
+	}
 	return nil
 }
 
@@ -81,7 +86,7 @@ func (f *importer) Undefine(_ context.Context, name string) error {
 // newImporter serves such a daemon, and answers how to run commands against it.
 func newImporter(t *testing.T) (*importer, func(args ...string) (out, errs string, code int)) {
 	t.Helper()
-	f := &importer{fake: newFake()}
+	f := &importer{fake: newFake(), ctx: t.Context()}
 	dir, err := os.MkdirTemp("", "kvmnet-cli")
 	if err != nil {
 		t.Fatal(err)
@@ -95,7 +100,7 @@ func newImporter(t *testing.T) (*importer, func(args ...string) (out, errs strin
 	t.Cleanup(func() { srv.Close(); <-ended; os.RemoveAll(dir) })
 	return f, func(args ...string) (string, string, int) {
 		var out, errs bytes.Buffer
-		code := Run(t.Context(), append(args, "--socket", filepath.Join(dir, "s")), Options{Stdout: &out, Stderr: &errs})
+		code := Run(f.ctx, append(args, "--socket", filepath.Join(dir, "s")), Options{Stdout: &out, Stderr: &errs})
 		return out.String(), errs.String(), code
 	}
 }
@@ -230,18 +235,58 @@ func TestImportAgainStartsWhatDoesNotRunYet(t *testing.T) {
 	}
 }
 
-func TestImportTakesOneOfTwoFilesWithANetworkOfOneName(t *testing.T) {
-	f, run := newImporter(t)
-	dir := t.TempDir()
-	for name, text := range map[string]string{"a.xml": "lab nat virbr1 10.1.0.1/24", "b.xml": "lab nat virbr2 10.2.0.1/24"} {
-		if err := os.WriteFile(filepath.Join(dir, name), []byte(text), 0o644); err != nil {
-			t.Fatal(err)
+func TestImportTakesOneOfTwoFilesThatExcludeEachOther(t *testing.T) {
+	for what, text := range map[string]string{"name": "lab nat virbr2 10.2.0.1/24", "bridge": "web nat virbr1 10.2.0.1/24"} {
+		f, run := newImporter(t)
+		dir := t.TempDir()
+		for name, text := range map[string]string{"a.xml": "lab nat virbr1 10.1.0.1/24", "b.xml": text, "c.xml": "lan bridge virbr1 -"} {
+			if err := os.WriteFile(filepath.Join(dir, name), []byte(text), 0o644); err != nil {
+				t.Fatal(err)
+			}
+		}
+		want := "kvmnet: network/" + text[:3] + " is not taken: DIR/a.xml defines a network of this " + what + ", too\n"
+		_, errs, code := run("import", "libvirt", "--from", dir, "--all", "--dry-run")
+		equal(t, "errors of a dry run", errs, want, dir)
+		if code != 1 || f.done != nil {
+			t.Errorf("a dry run: exit %d, done %q", code, f.done)
+		}
+		_, errs, code = run("import", "libvirt", "--from", dir, "--all")
+		equal(t, "errors", errs, want, dir)
+		if want := []string{"define lab", "leases lab 0", "define lan", "leases lan 0"}; code != 1 || !slices.Equal(f.done, want) {
+			t.Errorf("exit %d, done %q", code, f.done)
 		}
 	}
-	_, errs, code := run("import", "libvirt", "--from", dir, "--all")
-	equal(t, "errors", errs, "kvmnet: network/lab is not taken: DIR/a.xml defines a network of this name, too\n", dir)
-	if want := []string{"define lab", "leases lab 0"}; code != 1 || !slices.Equal(f.done, want) {
-		t.Errorf("exit %d, done %q", code, f.done)
+}
+
+// A file that cannot be read is an error where its network is meant.
+func TestImportOfOneNetworkDoesNotMindTheFilesOfOthers(t *testing.T) {
+	_, run := newImporter(t)
+	dir := libvirtFiles(t)
+	if err := os.Symlink("nowhere", filepath.Join(dir, "dangling.xml")); err != nil {
+		t.Fatal(err)
+	}
+	if out, errs, code := run("import", "libvirt", "--from", dir, "lan"); code != 0 || errs != "" || !strings.Contains(out, "imported") {
+		t.Errorf("exit %d\n%s%s", code, out, errs)
+	}
+	for _, args := range [][]string{{"dangling"}, {"--all"}} {
+		if _, errs, code := run(append([]string{"import", "libvirt", "--from", dir}, args...)...); code != 1 || !strings.Contains(errs, "read the definition of dangling: ") || strings.Contains(errs, "installed") {
+			t.Errorf("%v: exit %d\n%s", args, code, errs)
+		}
+	}
+}
+
+// Ctrl-C between two steps leaves no half of a network.
+func TestImportThatIsInterruptedTakesTheDefinitionBack(t *testing.T) {
+	f, run := newImporter(t)
+	ctx, cancel := context.WithCancel(t.Context())
+	defer cancel()
+	f.ctx, f.interrupt = ctx, cancel
+	out, errs, code := run("import", "libvirt", "--from", libvirtFiles(t), "default", "lan")
+	if !strings.Contains(out, "lan      bridge  br0     -                 no         no      0       ready\n") || strings.Contains(errs, "network/lan") {
+		t.Errorf("what was not begun:\n%s%s", out, errs)
+	}
+	if want := []string{"define default", "autostart default true", "undefine default"}; code == 0 || !slices.Equal(f.done, want) {
+		t.Errorf("exit %d, done %q\n%s", code, f.done, errs)
 	}
 }
 
@@ -309,14 +354,7 @@ func TestImportSaysWhatItCannotDo(t *testing.T) {
 			t.Errorf("%q: exit %d, %s", c.args, code, errs)
 		}
 	}
-	if err := os.Symlink("nowhere", filepath.Join(dir, "odd.xml")); err != nil {
-		t.Fatal(err)
-	}
-	out, errs, code := run("import", "libvirt", "--from", dir, "lan")
-	if code != 1 || !strings.Contains(errs, "read the definition of odd") || !strings.Contains(out, "imported") {
-		t.Errorf("beside a file that cannot be read: exit %d\n%s%s", code, out, errs)
-	}
-	out, errs, code = run("import", "libvirt", "--from", t.TempDir(), "--all")
+	out, errs, code := run("import", "libvirt", "--from", t.TempDir(), "--all")
 	equal(t, "an empty folder", fmt.Sprint(out, errs, code), "libvirt has no networks\n0", dir)
 }
 

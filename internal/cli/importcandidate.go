@@ -31,25 +31,42 @@ type candidate struct {
 	Differs   []string `json:"differs,omitempty"`  // what is not as in libvirt
 	Problems  []string `json:"problems,omitempty"` // why it is not taken, or cannot start
 
-	from   libvirthost.Network
-	leases []api.Lease
-	known  bool // was imported before
-	runs   bool // here
+	from    libvirthost.Network
+	leases  []api.Lease
+	uuid    string
+	managed bool // it makes its bridge
+	known   bool // was imported before
+	runs    bool // here
 }
 
-// compare finds a network of the same name in another file, as a folder may have that
-// no libvirt wrote.
+// compare finds what another file has, too, as in a folder that no libvirt wrote.
 func (c *candidate) compare(before []*candidate) {
 	for _, other := range before {
-		if other.Name == c.Name && c.Result == resultReady {
-			c.Result, c.Problems = resultConflict, []string{other.from.XML.Name + " defines a network of this name, too"}
+		if c.Result == resultReady && other.Result != resultConflict {
+			if what := c.shares(other); what != "" {
+				c.Result, c.Problems = resultConflict, []string{other.from.XML.Name + " defines a network of this " + what + ", too"}
+			}
 		}
 	}
+}
+
+// shares tells what two networks have that only one may have.
+func (c *candidate) shares(other *candidate) string {
+	switch {
+	case c.Name == other.Name:
+		return "name"
+	case c.uuid != "" && c.uuid == other.uuid:
+		return "UUID"
+	case c.managed && other.managed && c.Bridge == other.Bridge:
+		return "bridge"
+	}
+	return ""
 }
 
 // take notes what the daemon made of the definition.
 func (c *candidate) take(n api.Defined) {
 	c.Name, c.Mode, c.Bridge = n.Name, string(n.Spec.Mode), n.Spec.Bridge.Name
+	c.uuid, c.managed = n.Spec.UUID, n.Spec.Mode.Managed()
 	if n.Spec.Direct != nil {
 		c.Bridge = strings.Join(n.Spec.Direct.Devices, ",")
 	}

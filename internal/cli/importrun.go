@@ -17,15 +17,15 @@ func (a *app) importLibvirt(ctx context.Context, i importing, names []string, fo
 		return unread
 	}
 	if !only && !i.dry {
-		for _, c := range list {
-			a.importOne(ctx, i, c)
+		for k := 0; k < len(list) && ctx.Err() == nil; k++ {
+			a.importOne(ctx, i, list[k])
 		}
 	}
 	err := a.print(form, importSurvey{list}, func() error { return a.printImport(list, i, only, form == asWide) })
 	if !only {
 		unread = errors.Join(unread, untaken(list))
 	}
-	return errors.Join(err, unread)
+	return errors.Join(err, unread, context.Cause(ctx))
 }
 
 func (a *app) printImport(list []*candidate, i importing, only, wide bool) error {
@@ -90,7 +90,7 @@ func (a *app) importNew(ctx context.Context, i importing, c *candidate) error {
 	if err == nil {
 		return nil
 	}
-	if undo := a.client().Undefine(ctx, c.Name); undo != nil {
+	if undo := a.client().Undefine(context.WithoutCancel(ctx), c.Name); undo != nil { // also after Ctrl-C
 		return errors.Join(err, fmt.Errorf("take the definition back: %w", undo))
 	}
 	return err

@@ -25,7 +25,10 @@ func (a *app) survey(ctx context.Context, i importing, names []string) ([]*candi
 	}
 	list, err := chosen(list, names)
 	if err != nil {
-		return nil, err
+		return nil, errors.Join(err, unread)
+	}
+	if len(names) > 0 {
+		unread = nil // of others
 	}
 	known, err := a.client().Networks(ctx)
 	if err != nil {
@@ -134,7 +137,7 @@ func reasons(e *api.Error) []string {
 
 // placed prints a problem in a line, with its place in the file.
 func placed(p api.Problem) string {
-	text := p.Message
+	text, _, _ := strings.Cut(p.Message, "\n") // below it libvirt repeats the line of the file
 	if p.Hint != "" {
 		text += " (" + p.Hint + ")"
 	}

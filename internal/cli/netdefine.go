@@ -21,19 +21,29 @@ func (a *app) defineCommand(cmd *cobra.Command, transient bool, done string) *co
 			return err
 		}
 		n, err := a.client().Define(cmd.Context(), api.DefineRequest{File: f, Transient: transient, Strict: *strict, DryRun: *dry})
-		if err == nil {
-			a.caution(n.Notes)
+		if err != nil {
+			return namesake(err)
 		}
-		if err == nil && *dry {
+		a.caution(n.Notes)
+		if *dry {
 			a.say("network/%s %s (dry run): %s", n.Name, done, netSummary(n.Network))
 			a.noteProblems(n.Network)
-		} else if err == nil {
+		} else {
 			a.say("network/%s %s", n.Name, done)
 			a.notePending(n.Network)
 		}
-		return err
+		return nil
 	}
 	return cmd
+}
+
+// namesake adds the way out to the refusal of a file whose network is another one of
+// that name to libvirt.
+func namesake(err error) error {
+	if e := apiError(err); e != nil && e.Reason == api.ReasonNameTaken {
+		return fmt.Errorf("%w; to change that network put its <uuid> into the file, or use 'kvmnet apply -f'", err)
+	}
+	return err
 }
 
 func (a *app) netDefineCommand() *cobra.Command {
@@ -43,7 +53,8 @@ already it is changed, and a running one takes the change at its next start.
 'kvmnet apply' makes changes at once and takes many objects.
 
 The file is YAML, or XML as libvirt has it. Whatever is in the XML and has no
-effect is told with its line; --strict refuses it.`,
+effect is told with its line; --strict refuses it. To change a network XML names
+its UUID, too, as libvirt wants it.`,
 		Example: `  kvmnet net define lab.yaml
   kvmnet net define default.xml --strict
   kvmnet net define - < lab.yaml`}, false, "defined")

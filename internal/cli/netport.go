@@ -15,7 +15,7 @@ func (a *app) netPortCreateCommand() *cobra.Command {
 		Long: `Port-create makes the port that a <networkport> document describes, and prints
 what the guest needs. 'kvmnet port add' makes one without a file.`,
 		Example: `  kvmnet net port-create lab port.xml`,
-		Args:    between(2, 2, "NETWORK", "FILE"), ValidArgsFunction: a.completeNetworks(anyNetwork, false)}
+		Args:    between(2, 2, "NETWORK", "FILE"), ValidArgsFunction: a.completeNetworkAndXML}
 	strict := cmd.Flags().Bool("strict", false, "refuse a file that says something in vain")
 	form := single(cmd)
 	cmd.RunE = func(cmd *cobra.Command, args []string) error {
@@ -86,6 +86,16 @@ func (a *app) portOf(ctx context.Context, network, port string) (api.Port, error
 		return api.Port{}, err
 	}
 	return list[i], nil
+}
+
+func (a *app) completeNetworkAndXML(_ *cobra.Command, args []string, _ string) ([]cobra.Completion, cobra.ShellCompDirective) {
+	switch len(args) {
+	case 0:
+		return a.networkNames(isRunning, nil), cobra.ShellCompDirectiveNoFileComp
+	case 1:
+		return []cobra.Completion{"xml"}, cobra.ShellCompDirectiveFilterFileExt
+	}
+	return nil, cobra.ShellCompDirectiveNoFileComp
 }
 
 func (a *app) completeNetworkAndPort(cmd *cobra.Command, args []string, _ string) ([]cobra.Completion, cobra.ShellCompDirective) {

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"strings"
 
 	"kvmnet/internal/api"
 )
@@ -119,10 +120,14 @@ func onPort(do func(*call, api.Port) error) func(*call) error {
 		if err != nil {
 			return virshError{c.why(err, n)}
 		}
-		i := slices.IndexFunc(list, func(p api.Port) bool { return isUUID(word) && p.Spec.UUID == word })
+		i := slices.IndexFunc(list, func(p api.Port) bool { return plainUUID(p.Spec.UUID) == plainUUID(word) })
 		if i < 0 {
 			return virshError{fmt.Sprintf("failed to get network port '%s'", word)}
 		}
 		return do(c, list[i])
 	}
 }
+
+// plainUUID is a UUID in small letters without its dashes, which libvirt does not need
+// in the UUID of a port.
+func plainUUID(uuid string) string { return strings.ToLower(strings.ReplaceAll(uuid, "-", "")) }

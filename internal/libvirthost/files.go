@@ -1,6 +1,7 @@
 package libvirthost
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -9,6 +10,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"syscall"
 	"time"
 
 	"kvmnet/internal/api"
@@ -58,6 +60,9 @@ func isDir(path string) bool {
 func (f Files) Networks(context.Context) ([]Network, error) {
 	entries, err := os.ReadDir(f.Definitions)
 	if err != nil {
+		if errors.Is(err, fs.ErrNotExist) {
+			err = fmt.Errorf("%w; is libvirt installed here? name the folder of a copy with --from, or ask virsh with --virsh", err)
+		}
 		return nil, fmt.Errorf("look for libvirt's networks: %w", explain(err))
 	}
 	var list []Network
@@ -136,13 +141,16 @@ func inForce(list []api.Lease, now time.Time) []api.Lease {
 	return current
 }
 
-// readFile reads a file up to a limit.
+// readFile reads a file up to a limit. It does not wait for who writes into a pipe.
 func readFile(path string, limit int64) ([]byte, error) {
-	f, err := os.Open(path)
+	f, err := os.OpenFile(path, os.O_RDONLY|syscall.O_NONBLOCK, 0)
 	if err != nil {
 		return nil, err
 	}
 	defer f.Close()
+	if st, err := f.Stat(); err != nil || !st.Mode().IsRegular() {
+		return nil, cmp.Or(err, fmt.Errorf("%s is not a regular file", path))
+	}
 	text, err := io.ReadAll(io.LimitReader(f, limit+1))
 	if err == nil && int64(len(text)) > limit {
 		err = fmt.Errorf("it has more than %d MiB", limit>>20)
@@ -152,10 +160,7 @@ func readFile(path string, limit int64) ([]byte, error) {
 
 // explain tells the way out where there is one.
 func explain(err error) error {
-	switch {
-	case errors.Is(err, fs.ErrNotExist):
-		return fmt.Errorf("%w; is libvirt installed here? name the folder of a copy with --from, or ask virsh with --virsh", err)
-	case errors.Is(err, fs.ErrPermission):
+	if errors.Is(err, fs.ErrPermission) {
 		return fmt.Errorf("%w; only root may read libvirt's files: use sudo, or ask virsh with --virsh", err)
 	}
 	return err

@@ -7,6 +7,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"syscall"
 	"testing"
 	"time"
 
@@ -134,13 +135,17 @@ func TestWhatCannotBeReadIsTold(t *testing.T) {
 	}
 	put(t, dir, map[string]string{"a.xml": "→ nowhere", "b.xml": "<b/>", "c.xml": "→ c.xml", "virbr0.status": "{}", "virbr1.status": "[", "virbr2.status": "→ virbr2.status"})
 	list, err := Copied(dir).Networks(t.Context())
-	if err == nil || !strings.Contains(err.Error(), "read the definition of a: ") || !strings.Contains(err.Error(), "read the definition of c: ") || show(list) != "b autostart=false active=false 4 bytes" {
+	if err == nil || !strings.Contains(err.Error(), "read the definition of a: ") || !strings.Contains(err.Error(), "read the definition of c: ") || strings.Contains(err.Error(), "installed") || show(list) != "b autostart=false active=false 4 bytes" {
 		t.Errorf("broken links: %v, %d networks", err, len(list))
 	}
 	for _, bridge := range []string{"virbr0", "virbr1", "virbr2"} {
 		if _, _, err := Copied(dir).Leases(t.Context(), "lab", bridge); err == nil || !strings.Contains(err.Error(), "read the leases of lab: ") {
 			t.Errorf("%s: %v", bridge, err)
 		}
+	}
+	must(t, syscall.Mkfifo(filepath.Join(dir, "e.xml"), 0o600)) // it would wait for ever
+	if _, err := Copied(dir).Networks(t.Context()); err == nil || !strings.Contains(err.Error(), "read the definition of e: "+filepath.Join(dir, "e.xml")+" is not a regular file") {
+		t.Errorf("a pipe: %v", err)
 	}
 	big := filepath.Join(dir, "d.xml")
 	must(t, os.WriteFile(big, nil, 0o644))

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"cmp"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"net/netip"
 	"strconv"
@@ -37,9 +38,8 @@ func parseStatus(text []byte) (list []api.Lease, notes []string, err error) {
 	}
 	for i, raw := range all {
 		var s status
-		err := json.Unmarshal(raw, &s)
-		var l api.Lease
-		if err == nil {
+		l, err := api.Lease{}, errors.New("it is not written as one")
+		if json.Unmarshal(raw, &s) == nil {
 			l, err = s.lease()
 		}
 		if err != nil {

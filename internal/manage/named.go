@@ -35,16 +35,37 @@ func (w world) networkOf(uuid string) string {
 
 // portName does the same for a port.
 func (w world) portName(given string) string {
-	ports := w.live().Ports
-	if ports[given] != nil || plainUUID(given) == "" {
+	if w.live().Ports[given] != nil {
 		return given
 	}
-	for name, p := range ports {
-		if plainUUID(p.UUID) == plainUUID(given) {
+	if name := w.portOf(given); name != "" {
+		return name
+	}
+	return given
+}
+
+// nameOf does the same for an object of any kind; others than those two have no UUID.
+func (w world) nameOf(k kind, given string) string {
+	switch k.name {
+	case "networks":
+		return w.networkName(given)
+	case "ports":
+		return w.portName(given)
+	}
+	return given
+}
+
+// portOf names the port that has a UUID; "" when none has.
+func (w world) portOf(uuid string) string {
+	if plainUUID(uuid) == "" {
+		return ""
+	}
+	for name, p := range w.live().Ports {
+		if plainUUID(p.UUID) == plainUUID(uuid) {
 			return name
 		}
 	}
-	return given
+	return ""
 }
 
 // plainUUID is a UUID in small letters without its dashes, which libvirt does not

@@ -104,10 +104,9 @@ func (m *Manager) Delete(ctx context.Context, word, name string) error {
 		return err
 	}
 	defer m.changing.Unlock()
-	if word == "port" {
-		name = before.portName(name)
-	}
-	object, k := word+"/"+name, kindOf(word)
+	k := kindOf(word)
+	name = before.nameOf(k, name)
+	object := word + "/" + name
 	switch {
 	case k.name == "":
 		return errKind(word)

@@ -42,7 +42,7 @@ func (w world) readPort(network string, r api.DefineRequest) (*input, string, er
 	if err != nil {
 		return nil, "", err
 	}
-	if w.portName(p.UUID) != p.UUID {
+	if w.portOf(p.UUID) != "" {
 		return nil, "", because(api.ReasonUUIDTaken, conflict("network port Network port with UUID %s already exists exists already", p.UUID))
 	}
 	if err := p.Join(w.document(network, n)); err != nil {

@@ -46,6 +46,12 @@ func TestPortInLibvirtsWordsGetsADevice(t *testing.T) {
 	if running, _ := r.disk.Running(); len(running.Ports) != 2 {
 		t.Errorf("transient are %v", running.Ports)
 	}
+	r.untouched(func() { // although a port is called so
+		for _, owner := range []string{"vm", "web"} {
+			_, err := r.addXML("default", portXML("7AE8B3A2-51e2-41e5-9f55-9c4d8b1d6f02", owner, "52:54:00:7b:35:95"))
+			r.said(err, api.ReasonUUIDTaken, "network port Network port with UUID 7ae8b3a2-51e2-41e5-9f55-9c4d8b1d6f02 already exists exists already")
+		}
+	})
 	r.ok(r.Delete(t.Context(), "port", portUUID))
 	r.gone("vm")
 	r.settled()

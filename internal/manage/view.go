@@ -1,6 +1,7 @@
 package manage
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"slices"
@@ -75,7 +76,7 @@ func (m *Manager) Network(ctx context.Context, name string) (api.Network, error)
 	}
 	name = v.networkName(name)
 	if v.all.Networks[name] == nil {
-		return api.Network{}, notFound("network", name)
+		return api.Network{}, cmp.Or(v.legible("network/"+name), notFound("network", name))
 	}
 	n := v.network(name)
 	if v.running.Networks[name] != nil {
@@ -87,7 +88,7 @@ func (m *Manager) Network(ctx context.Context, name string) (api.Network, error)
 func (v *view) network(name string) api.Network {
 	running, defined := v.running.Networks[name], v.defined.Networks[name]
 	n := api.Network{Name: name, Spec: running}
-	n.Status.State, n.Status.Persistent = api.Running, defined != nil
+	n.Status.State, n.Status.Persistent = api.Running, defined != nil || v.fault("network/"+name) != nil
 	if running == nil {
 		n.Spec, n.Status.State = defined, api.Inactive
 		if defined.OnDemand {
@@ -234,9 +235,9 @@ func (m *Manager) Export(ctx context.Context, kind, name string) (string, error)
 		k.put(one, all)
 		return string(specfile.Format(one)), nil
 	}
-	one := k.pick(all, name)
+	one := k.pick(all, w.nameOf(k, name))
 	if one.Empty() {
-		return "", notFound(kind, name)
+		return "", cmp.Or(w.legible(k.word()+"/"+name), notFound(kind, name))
 	}
 	return string(specfile.Format(one)), nil
 }

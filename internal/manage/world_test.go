@@ -61,8 +61,8 @@ func TestWhatCannotBeReadIsToldAndStops(t *testing.T) {
 	r.edit("networks/lab.yaml", "networks: [")
 	n, err := r.Network(t.Context(), "lab")
 	r.ok(err)
-	if len(n.Status.Problems) != 1 || !strings.Contains(n.Status.Problems[0], "lab.yaml:1") {
-		t.Errorf("problems are %q", n.Status.Problems)
+	if !n.Status.Persistent || len(n.Status.Problems) != 1 || !strings.Contains(n.Status.Problems[0], "lab.yaml:1") {
+		t.Errorf("problems are %q, persistent %v", n.Status.Problems, n.Status.Persistent)
 	}
 	if p := r.add(" lab"); p.Name != "lab-1" {
 		t.Errorf("the port is named %s", p.Name)
@@ -75,6 +75,10 @@ func TestWhatCannotBeReadIsToldAndStops(t *testing.T) {
 	r.ok(r.Stop(t.Context(), "lab"))
 	r.settled()
 	r.gone("lab")
+	_, err = r.Network(t.Context(), "lab")
+	r.refused(err, api.CodeConflict, "network/lab cannot be read")
+	_, err = r.Export(t.Context(), "network", "lab")
+	r.refused(err, api.CodeConflict, "network/lab cannot be read")
 	r.refused(r.Delete(t.Context(), "port", "vm1"), api.CodeConflict, "port/vm1 cannot be read")
 	r.ok(os.Remove(filepath.Join(r.dirs.Config, "ports/vm1.yaml")))
 	_, err = r.engine.Sync(t.Context())
@@ -96,7 +100,7 @@ func TestNetworkRunsOnOverARestartWithASlip(t *testing.T) {
 		if err := next.Boot(); err == nil || !strings.Contains(err.Error(), "lab.yaml:1") {
 			t.Errorf("boot says %v", err)
 		}
-		next.is("lab", "running")
+		next.is("lab", "running persistent")
 		next.settled()
 		next.refused(next.Undefine(t.Context(), "lab"), api.CodeConflict, "network/lab cannot be read")
 	})

@@ -3,6 +3,7 @@ package manage
 import (
 	"cmp"
 	"context"
+	"slices"
 
 	"kvmnet/internal/libvirtxml"
 )
@@ -34,20 +35,22 @@ func (m *Manager) NetworkXML(ctx context.Context, network string, inactive bool)
 	return doc.Format(), nil
 }
 
-// start fills in what libvirt fills in when a network starts: the source ports of IPv4
-// guests.
+// start fills in what libvirt fills in when a network starts: the source ports of
+// guests that it translates.
 func start(doc *libvirtxml.Network) {
 	f := doc.Forward
-	if f == nil || f.Mode != "nat" && f.Mode != "" {
+	if f == nil || f.Mode != "nat" && f.Mode != "" || !translates(doc) {
 		return
 	}
-	for _, ip := range doc.IPs {
-		if ip.Family == "" || ip.Family == "ipv4" {
-			f.NAT = cmp.Or(f.NAT, &libvirtxml.NAT{})
-			if f.NAT.PortStart == 0 && f.NAT.PortEnd == 0 {
-				f.NAT.PortStart, f.NAT.PortEnd = 1024, 65535
-			}
-			return
-		}
+	f.NAT = cmp.Or(f.NAT, &libvirtxml.NAT{})
+	if f.NAT.PortStart == 0 && f.NAT.PortEnd == 0 {
+		f.NAT.PortStart, f.NAT.PortEnd = 1024, 65535
 	}
+}
+
+// translates reports whether libvirt would translate for a subnet of the network: for
+// those of IPv6 only where asked.
+func translates(doc *libvirtxml.Network) bool {
+	ipv6 := doc.Forward.NAT != nil && doc.Forward.NAT.IPv6 == "yes"
+	return slices.ContainsFunc(doc.IPs, func(ip libvirtxml.IP) bool { return ip.Family != "ipv6" || ipv6 })
 }

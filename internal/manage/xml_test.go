@@ -1,6 +1,7 @@
 package manage
 
 import (
+	"errors"
 	"strings"
 	"testing"
 
@@ -62,6 +63,25 @@ func TestDumpsOfARunningNetworkAndOfItsDefinition(t *testing.T) {
 	}
 	_, err := r.NetworkXML(t.Context(), "nil", false)
 	r.refused(err, api.CodeNotFound, "no network named nil")
+}
+
+// libvirt fills in the source ports where it translates: for IPv6 only where asked.
+func TestDumpsOfRunningNetworksOfIPv6(t *testing.T) {
+	t.Parallel()
+	r := newRig(t)
+	for _, c := range []struct{ name, nat, running string }{
+		{"plain", "<forward mode='nat'/>", "<forward mode='nat'/>"},
+		{"asked", "<forward mode='nat'><nat ipv6='yes'/></forward>",
+			"<forward mode='nat'>\n    <nat ipv6='yes'>\n      <port start='1024' end='65535'/>\n    </nat>\n  </forward>"},
+		{"denied", "<forward mode='nat'><nat ipv6='no'/></forward>", "<forward mode='nat'>\n    <nat ipv6='no'/>\n  </forward>"},
+	} {
+		r.xml("<network><name>" + c.name + "</name>" + c.nat + "<bridge name='" + c.name + "'/><ip family='ipv6' address='fd00:1::1' prefix='64'/></network>")
+		r.ok(r.Start(t.Context(), c.name))
+		if got := r.dump(c.name, false); !strings.Contains(got, "\n  "+c.running+"\n") {
+			t.Errorf("%s:\n%s", c.name, got)
+		}
+		r.ok(errors.Join(r.Stop(t.Context(), c.name), r.Undefine(t.Context(), c.name)))
+	}
 }
 
 // What the definition leaves to the host is as the host has it.
