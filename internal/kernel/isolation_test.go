@@ -1,6 +1,7 @@
 package kernel
 
 import (
+	"strings"
 	"testing"
 
 	"golang.org/x/sys/unix"
@@ -125,5 +126,16 @@ func TestRenameDownIsUpAgain(t *testing.T) {
 	}
 	if now, err := w.device("new0"); err != nil || now.index != d.index || now.flags&unix.IFF_UP == 0 {
 		t.Errorf("%+v, %v", now, err)
+	}
+}
+
+func TestKernelWithoutATypeOfLinksSaysSo(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	a := applier{k: w.Kernel, indexes: map[string]int{}}
+	info, _ := linkInfo("nosuch")
+	err := a.create(plan.Link{Mark: lab, Name: "x0", Type: "nosuch"}, nil, info)
+	if err == nil || !strings.Contains(err.Error(), "no links of type nosuch") || !strings.Contains(err.Error(), "modprobe nosuch") {
+		t.Errorf("says %v", err)
 	}
 }

@@ -61,7 +61,11 @@ func (a *applier) create(l plan.Link, extra []nl.NetlinkRequestData, info *nl.Rt
 	if ownMAC := l.Type == "bridge" || l.Type == "ifb"; ownMAC && !l.MAC.IsZero() {
 		data = append(data, attr(unix.IFLA_ADDRESS, l.MAC[:]))
 	}
-	return a.k.change(unix.RTM_NEWLINK, unix.NLM_F_CREATE|unix.NLM_F_EXCL, data...)
+	err := a.k.change(unix.RTM_NEWLINK, unix.NLM_F_CREATE|unix.NLM_F_EXCL, data...)
+	if errors.Is(err, unix.EOPNOTSUPP) {
+		return fmt.Errorf("the kernel makes no links of type %s (is its module there? try modprobe %[1]s): %w", l.Type, err)
+	}
+	return err
 }
 
 // beside is an MTU next to a given one and as valid; 0 stays 0.

@@ -25,6 +25,9 @@ func (a *applier) delLinks(ops []plan.Op) []error {
 		index, err := a.confirm(l)
 		if errs[i] = unlessGone(err, unix.ENODEV); err == nil {
 			doomed[i] = index
+			if l.Type == "ifb" {
+				a.drain(index)
+			}
 		}
 	}
 	if len(doomed) > 1 && a.delGroup(doomed) == nil {

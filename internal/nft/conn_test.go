@@ -90,6 +90,7 @@ func sample() []plan.Object {
 		el("floating6", "2001:db8::7", "fd00::7"), el("floating_source6", "fd00::7", "2001:db8::7"),
 		el("steered", "eth0", ""), el("entered", "eth0", "0x00000065"), el("leaves", "lab0", "0x00000101"),
 		el("claims4", "vnet0 . 10.0.0.1", ""), el("claims6", "vnet0 . fe80::1", ""), el("hosts", "vnet0", ""),
+		el("former", "vnet0 . 52:54:00:00:00:01", "fe:54:00:00:00:02"),
 	}
 }
 

@@ -12,15 +12,21 @@ import (
 	"kvmnet/internal/plan"
 )
 
-// What a bridge receives makes a detour over an ifb where it is limited: a chain a
-// bridge, in a table of its own, on the hook where frames come in. tc's mirred would
-// do as well, but it takes the connection off a packet (nf_reset_ct), and where
-// br_netfilter has shown it to the other hooks none of them puts it on again.
+// What a bridge receives makes a detour over an ifb where it is limited, and what it
+// sends over another: a chain a bridge and way, in a table of its own, on the hook
+// where frames come in or go out. The ifb puts them back behind that hook. tc's mirred
+// would do as well, but it takes the connection off a packet (nf_reset_ct), and where
+// br_netfilter has shown it to the other hooks none of them puts it on again; and tc's
+// filters come with a qdisc, which stops the link for an instant.
 //
 //	table netdev kvmnet {
 //		chain detour_6c616230 {
 //			type filter hook ingress device "lab0" priority 0;
 //			fwd to "ifb_lab" comment "lab0";
+//		}
+//		chain sent_6c616230 {
+//			type filter hook egress device "lab0" priority 0;
+//			fwd to "ifbin_lab" comment "lab0";
 //		}
 //	}
 
@@ -94,27 +100,36 @@ func (c *Conn) redirects(list detours) (plan.State, error) {
 	}
 	err := c.links(func(l linkNames) error {
 		for _, name := range slices.Sorted(maps.Keys(list)) {
-			if d := list[name]; d.link != "" && name == detourChain(d.link) {
-				state.Add(plan.Redirect{Mark: "host", NS: c.name, Link: d.link, To: l.name(d.index)})
-			} else {
-				state.Add(plan.Redirect{Mark: "host", NS: c.name, Link: name}) // somebody's edit: nobody wants it
+			d := list[name]
+			r := plan.Redirect{Mark: "host", NS: c.name, Link: d.link, To: l.name(d.index)}
+			r.Sent = name == sentChain(d.link)
+			if d.link == "" || name != detourChain(r) {
+				r = plan.Redirect{Mark: "host", NS: c.name, Link: name} // somebody's edit: nobody wants it
 			}
+			state.Add(r)
 		}
 		return nil
 	})
 	return state, err
 }
 
-// detourChain names the chain of a link, in a word of nft whatever the link is
+// detourChain names the chain of a detour, in a word of nft whatever the link is
 // called.
-func detourChain(link string) string { return fmt.Sprintf("detour_%x", link) }
+func detourChain(r plan.Redirect) string {
+	if r.Sent {
+		return sentChain(r.Link)
+	}
+	return fmt.Sprintf("detour_%x", r.Link)
+}
+
+func sentChain(link string) string { return fmt.Sprintf("sent_%x", link) }
 
 // chainOf is the chain that an observed detour is about.
 func (list detours) chainOf(r plan.Redirect) string {
 	if _, there := list[r.Link]; there {
 		return r.Link
 	}
-	return detourChain(r.Link)
+	return detourChain(r)
 }
 
 // detour does ops on detours, in one transaction. With the last goes the table.
@@ -138,7 +153,7 @@ func (c *Conn) detour(ops []plan.Op) error {
 			if err != nil {
 				return fmt.Errorf("%s: find link %s: %w", op, r.To, err)
 			}
-			t.makeDetour(list, r.Link, index)
+			t.makeDetour(list, r, index)
 		}
 		return nil
 	})
@@ -160,13 +175,16 @@ func (t *transaction) dropDetour(list detours, chain string) {
 	delete(list, chain)
 }
 
-func (t *transaction) makeDetour(list detours, link string, index int) {
-	const ingress, accept = 0, 1 // NF_NETDEV_INGRESS, NF_ACCEPT
-	chain := detourChain(link)
+func (t *transaction) makeDetour(list detours, r plan.Redirect, index int) {
+	const ingress, egress, accept = 0, 1, 1 // NF_NETDEV_INGRESS, NF_NETDEV_EGRESS, NF_ACCEPT
+	chain, link, at := detourChain(r), r.Link, uint32(ingress)
+	if r.Sent {
+		at = egress
+	}
 	if _, there := list[chain]; there {
 		t.empty(chain)
 	} else {
-		hook := attributes{}.putUint32(unix.NFTA_HOOK_HOOKNUM, ingress).putUint32(unix.NFTA_HOOK_PRIORITY, 0).putText(unix.NFTA_HOOK_DEV, link)
+		hook := attributes{}.putUint32(unix.NFTA_HOOK_HOOKNUM, at).putUint32(unix.NFTA_HOOK_PRIORITY, 0).putText(unix.NFTA_HOOK_DEV, link)
 		t.make(unix.NFT_MSG_NEWTABLE, attributes{}.putText(unix.NFTA_TABLE_NAME, Table).putUint32(unix.NFTA_TABLE_FLAGS, 0))
 		t.make(unix.NFT_MSG_NEWCHAIN, chainNamed(chain).putNested(unix.NFTA_CHAIN_HOOK, hook).
 			putUint32(unix.NFTA_CHAIN_POLICY, accept).putText(unix.NFTA_CHAIN_TYPE, "filter"))

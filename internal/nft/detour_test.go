@@ -62,21 +62,22 @@ func TestNSDetourIsObservedAsSet(t *testing.T) {
 	d := newDetoured(t)
 	before := d.run("nft", "list", "ruleset")
 	lab, odd := plan.Redirect{Link: "lab0", To: "ifb0"}, plan.Redirect{Link: "a.b-c", To: "ifb1"}
+	sent := plan.Redirect{Link: "lab0", Sent: true, To: "ifb1"}
 	for range 2 {
-		d.do(plan.Add, lab, odd)
-		d.sees("detour of a.b-c over ifb1", "detour of lab0 over ifb0")
+		d.do(plan.Add, lab, odd, sent)
+		d.sees("detour of a.b-c over ifb1", "detour of lab0 over ifb0", "detour of what lab0 sends over ifb1")
 	}
 	lab.To = "ifb1"
 	d.do(plan.Set, lab)
-	d.sees("detour of a.b-c over ifb1", "detour of lab0 over ifb1")
+	d.sees("detour of a.b-c over ifb1", "detour of lab0 over ifb1", "detour of what lab0 sends over ifb1")
 	text := d.run("nft", "list", "table", "netdev", Table)
-	for _, want := range []string{`hook ingress device "lab0"`, `fwd to "ifb1" comment "a.b-c"`} {
+	for _, want := range []string{`hook ingress device "lab0"`, `hook egress device "lab0"`, `fwd to "ifb1" comment "a.b-c"`} {
 		if !strings.Contains(text, want) {
 			t.Errorf("nft does not list %q:\n%s", want, text)
 		}
 	}
 	for range 2 {
-		d.do(plan.Del, odd)
+		d.do(plan.Del, odd, sent)
 		d.sees("detour of lab0 over ifb1")
 	}
 	d.do(plan.Del, lab)
@@ -90,7 +91,7 @@ func TestNSDetourThatIsDamagedLeadsNowhere(t *testing.T) {
 	t.Parallel()
 	d := newDetoured(t)
 	lab := plan.Redirect{Link: "lab0", To: "ifb0"}
-	chain := detourChain("lab0")
+	chain := detourChain(lab)
 	d.do(plan.Add, lab)
 	for name, damage := range map[string][]string{
 		"emptied":    {"nft", "flush", "chain", "netdev", Table, chain},

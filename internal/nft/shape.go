@@ -66,6 +66,7 @@ var shapes = map[string]shape{
 	"claims4": {key: []field{ifname, ipv4}, guard: true},
 	"claims6": {key: []field{ifname, bits}, guard: true},
 	"hosts":   {key: []field{ifname}, guard: true},
+	"former":  {key: []field{ifname, mac}, value: []field{mac}, guard: true},
 }
 
 // family is that of the table.
@@ -81,11 +82,17 @@ func (s shape) isMap() bool { return s.verdict || s.value != nil }
 
 // size is the length of a key or value in bytes.
 func size(fields []field) (n int) {
+	if len(fields) == 1 {
+		return fields[0].width()
+	}
 	for _, f := range fields {
-		n += (f.width() + 3) &^ 3 // each field begins at a word
+		n += f.room()
 	}
 	return n
 }
+
+// room is the width of a field among others: each begins at a word.
+func (f field) room() int { return (f.width() + 3) &^ 3 }
 
 // between separates the fields of a key or value, as nft prints it.
 const between = " . "
@@ -102,7 +109,10 @@ func encode(fields []field, text string) (low, high []byte, err error) {
 		if err != nil {
 			return nil, nil, err
 		}
-		low, high = pad(append(low, a...)), pad(append(high, b...))
+		low, high = append(low, a...), append(high, b...)
+		if len(fields) > 1 {
+			low, high = pad(low), pad(high)
+		}
 	}
 	return low, high, nil
 }
@@ -133,8 +143,8 @@ func decode(fields []field, low, high []byte) (string, error) {
 	}
 	var words []string
 	for _, f := range fields {
-		n := size([]field{f})
 		words = append(words, f.decode(low[:f.width()], high[:f.width()]))
+		n := min(f.room(), len(low))
 		low, high = low[n:], high[n:]
 	}
 	return strings.Join(words, between), nil

@@ -38,6 +38,7 @@ func Build(live *spec.Spec, facts Facts) State {
 	b.forwards()
 	b.passing()
 	b.claims()
+	b.former()
 	b.uplinks()
 	b.release()
 	return b.want

@@ -119,12 +119,10 @@ func disturbsLink(op Op, l Link) string {
 		return fmt.Sprintf("%s loses its device %s for another one, on %s", l.Owner(), l.Name, l.Lower)
 	case op.Verb == Set && l.Master != old.Master && old.Master != "":
 		return fmt.Sprintf("%s is re-plugged from %s to %s", l.Name, old.Master, orNowhere(l.Master))
-	case op.Verb == Set && l.Type == "bridge" && l.STP && !old.STP:
-		return fmt.Sprintf("%s begins to speak STP: its ports pass nothing for twice the forward delay", l.Name)
 	case op.Verb == Set && l.MTU > 0 && l.MTU != old.MTU:
 		return fmt.Sprintf("%s changes its MTU from %d to %d", l.Name, old.MTU, l.MTU)
-	case op.Verb == Set && !sameMAC(l, old) && l.Type == "bridge":
-		return fmt.Sprintf("%s changes its gateway MAC to %s", l.Owner(), l.MAC)
+	case op.Verb == Set && networkBridge(l):
+		return "" // it goes on hearing to the MAC it had, and STP leaves ports forwarding that do
 	case op.Verb == Set && !sameMAC(l, old):
 		return fmt.Sprintf("%s changes the MAC of %s to %s", l.Owner(), l.Name, l.MAC)
 	}

@@ -19,17 +19,18 @@ type Facts struct {
 	Guests   map[string]map[string][]netip.Addr // network → host name, lower case → addresses
 	Acquired map[string]Acquired                // "r1/uplink" → what it got by DHCP
 
-	Links     map[string]Link   // every link, by name
-	Addresses []Addr            // those on links that are not ours, sorted
-	Uplinks4  []string          // links with an IPv4 default route, or half of one, that are no network's bridge
-	Uplinks6  []string          // the same for IPv6
-	LocalNet  map[string]bool   // links on which route_localnet is on
-	Isolated  map[string]bool   // ports of bridges that are kept from others
-	Settings  map[string]string // sysctl path → value, of links that are no network's bridge
-	Forwards4 bool              // the whole host forwards IPv4
-	Forwards6 bool              // the whole host forwards IPv6
-	IPv6      bool              // the kernel has IPv6
-	ForceIPv6 bool              // the kernel can forward IPv6 per interface (6.17 and later)
+	Links     map[string]Link     // every link, by name
+	Addresses []Addr              // those on links that are not ours, sorted
+	Uplinks4  []string            // links with an IPv4 default route, or half of one, that are no network's bridge
+	Uplinks6  []string            // the same for IPv6
+	LocalNet  map[string]bool     // links on which route_localnet is on
+	Isolated  map[string]bool     // ports of bridges that are kept from others
+	Former    map[string][]string // port → addresses that its bridge had within the last hour
+	Settings  map[string]string   // sysctl path → value, of links that are no network's bridge
+	Forwards4 bool                // the whole host forwards IPv4
+	Forwards6 bool                // the whole host forwards IPv6
+	IPv6      bool                // the kernel has IPv6
+	ForceIPv6 bool                // the kernel can forward IPv6 per interface (6.17 and later)
 }
 
 // Borrowed records, for every setting of a foreign object that we changed, the
@@ -41,7 +42,7 @@ type Borrowed map[string]string
 // daemon's own namespace: what is in a router's is ours.
 func (f Facts) Learn(have State) Facts {
 	f.Links, f.Settings, f.LocalNet = map[string]Link{}, map[string]string{}, map[string]bool{}
-	f.Addresses, f.Isolated = nil, map[string]bool{}
+	f.Addresses, f.Isolated, f.Former = nil, map[string]bool{}, formerOf(have)
 	for i := range Of[Isolation](have) {
 		if i.NS == "" {
 			f.Isolated[i.Link] = i.On

@@ -27,7 +27,7 @@ const (
 	KindRoute
 	KindRule     // a rule of policy routing
 	KindShape    // a limit on what a link sends
-	KindRedirect // what a link receives goes by way of another
+	KindRedirect // what a link receives or sends goes by way of another
 )
 
 // Key identifies an object within a host. NS is the network namespace, "" for

@@ -84,51 +84,64 @@ func (s Shape) fits(h Shape) bool {
 	return want/max(rate, 1) >= longest || h.Burst-want <= inexact && want-h.Burst <= inexact
 }
 
-// Redirect sends what a link receives by way of another one, an ifb, which sends
-// it on as if it had just been received: so it can be limited. It is a rule about a
-// name, and neither follows the link to another one nor goes with it.
+// Redirect sends what a link receives, or what it sends, by way of another one, an
+// ifb, which puts it back where it was taken: so it can be limited. It is a rule about
+// a name, and neither follows the link to another one nor goes with it.
 type Redirect struct {
 	Mark
 	NS, Link string
+	Sent     bool // what the link sends
 	To       string
 }
 
 // Key implements Object.
-func (r Redirect) Key() Key { return Key{r.NS, KindRedirect, r.Link} }
+func (r Redirect) Key() Key {
+	if r.Sent {
+		return Key{r.NS, KindRedirect, r.Link + " sent"}
+	}
+	return Key{r.NS, KindRedirect, r.Link}
+}
 
 func (r Redirect) String() string {
-	return "detour of " + r.Link + " over " + orNowhere(r.To)
+	what := r.Link
+	if r.Sent {
+		what = "what " + r.Link + " sends"
+	}
+	return "detour of " + what + " over " + orNowhere(r.To)
 }
 
 // limits wants the limits of what passes between a network and the host, all its
-// guests together. What comes from them arrives on the bridge, which only sends in
-// turn: it makes a detour over an ifb. Of frames between two guests the bridge
-// itself sees none.
+// guests together. Either way makes a detour over an ifb. What the bridge receives
+// cannot be queued on it; what it sends could, but a link whose root qdisc changes
+// drops what is sent at that instant (dev_deactivate), and a rule comes and goes
+// without. Of frames between two guests the bridge itself sees none.
 func (b *builder) limits(name string, n *spec.Network) {
 	if n.Bandwidth == nil {
 		return
 	}
-	owner, br := Mark("network/"+name), n.Bridge.Name
-	if in := n.Bandwidth.In; in.Rate > 0 {
-		b.want.Add(newShape(owner, "", br, in))
+	b.detour(name, n, n.Bandwidth.Out, Redirect{To: detourOf("ifb_", name)})
+	b.detour(name, n, n.Bandwidth.In, Redirect{To: detourOf("ifbin_", name), Sent: true})
+}
+
+func (b *builder) detour(name string, n *spec.Network, l spec.Limit, r Redirect) {
+	if l.Rate == 0 {
+		return
 	}
-	if out := n.Bandwidth.Out; out.Rate > 0 {
-		ifb := detourOf(name)
-		b.want.Add(
-			Link{Mark: owner, Name: ifb, Type: "ifb", MAC: spec.GenerateMAC(b.facts.HostID + "/detour/" + name), MTU: b.mtu(n)},
-			Up{Mark: owner, Link: ifb},
-			newShape(owner, "", ifb, out),
-			Redirect{Mark: owner, Link: br, To: ifb})
-		if b.facts.IPv6 {
-			b.want.Add(Sysctl{Mark: owner, Family: "ipv6", Link: ifb, Name: "disable_ipv6", Value: "1"})
-		}
+	owner := Mark("network/" + name)
+	r.Mark, r.Link = owner, n.Bridge.Name
+	b.want.Add(
+		Link{Mark: owner, Name: r.To, Type: "ifb", MAC: spec.GenerateMAC(b.facts.HostID + "/detour/" + r.To), MTU: b.mtu(n)},
+		Up{Mark: owner, Link: r.To},
+		newShape(owner, "", r.To, l),
+		r)
+	if b.facts.IPv6 {
+		b.want.Add(Sysctl{Mark: owner, Family: "ipv6", Link: r.To, Name: "disable_ipv6", Value: "1"})
 	}
 }
 
-// detourOf names the ifb of a network after the network: it stays when the bridge
+// detourOf names an ifb of a network after the network: it stays when the bridge
 // gets another name.
-func detourOf(network string) string {
-	const prefix = "ifb_"
+func detourOf(prefix, network string) string {
 	if len(prefix)+len(network) <= spec.MaxInterfaceName && spec.CheckInterfaceName(prefix+network) == nil {
 		return prefix + network
 	}

@@ -198,7 +198,11 @@ func (m *machine) objectIn(ns, line string) (plan.Object, error) {
 	case "port":
 		return plan.Isolation{Mark: m.mark(ns, f[1]), NS: ns, Link: f[1], On: true}, nil
 	case "detour":
-		return plan.Redirect{Mark: "host", NS: ns, Link: f[2], To: strings.Replace(f[4], "nowhere", "", 1)}, nil
+		r := plan.Redirect{Mark: "host", NS: ns, Link: f[2], To: strings.Replace(f[len(f)-1], "nowhere", "", 1)}
+		if r.Sent = f[2] == "what"; r.Sent {
+			r.Link = f[3]
+		}
+		return r, nil
 	case "table":
 		return plan.Program{NS: ns, Fingerprint: f[len(f)-1]}, nil
 	}

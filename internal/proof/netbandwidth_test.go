@@ -2,6 +2,7 @@ package proof
 
 import (
 	"fmt"
+	"net/netip"
 	"strings"
 	"testing"
 	"time"
@@ -80,14 +81,38 @@ func TestBandwidthOfANetworkGoesAsItCame(t *testing.T) {
 	}
 	w.put(with(""))
 	s.whole()
-	if r := own.tcp.Stop(); r.Broken != "" || r.LongestStall > silence {
-		t.Errorf("a connection of the network itself: %+v", r)
-	}
-	// The kernel stops a link for an instant when its first limit comes, or its last goes.
-	if r := own.pings.Stop(); r.Lost > 10 {
-		t.Errorf("pings of the network itself: %+v", r)
-	}
+	own.whole()
 	nstest.Same(t, before, w.dump())
+}
+
+// TestLimitsComeAndGoWithoutLoss pings a thousand times a second while the first limit
+// of either way is set and the last one taken away.
+func TestLimitsComeAndGoWithoutLoss(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, lab(""))
+	g := w.guest("vm1", "lab0", "10.9.0.5/24", "10.9.0.1")
+	var pings []*testhost.PingStream
+	for _, a := range []netip.Addr{nstest.Internet4, addr("10.9.0.1")} {
+		s, err := g.PingStream(t.Context(), a, time.Millisecond)
+		if err != nil {
+			t.Fatal(err)
+		}
+		pings = append(pings, s)
+	}
+	const times = 10
+	for range times {
+		for _, l := range []string{"{in: 100mbit}", "{out: 100mbit}", "{in: 100mbit, out: 100mbit}"} {
+			w.put(lab(", bandwidth: " + l))
+			w.put(lab(""))
+		}
+	}
+	for _, s := range pings {
+		if r := s.Stop(); r.Lost > 0 || r.Sent < 100*times {
+			t.Errorf("pings: %+v", r)
+		} else {
+			t.Logf("%+v", r)
+		}
+	}
 }
 
 // TestDetourThatSomebodyDeletedIsMended: until then its packets are lost.

@@ -125,8 +125,7 @@ var changes = []change{
 	{`modify nat "<nat><address start='192.0.2.2' end='192.0.2.2'/></nat>" --config`, configOnly, "-192.0.2.2", "+192.0.2.2"},
 	{`modify forward "<forward mode='route'/>" --config`, configOnly, "+mode='nat'", "+mode='route'"},
 	{`modify forward "<forward mode='nat'/>" --config`, configOnly, "+mode='nat'", "+mode='nat'"},
-	// Not live: what guests have on their way to the address they remember is lost.
-	{`modify mac "<mac address='52:54:00:50:50:51'/>" --config`, configOnly, "-50:50:51", "+50:50:51"},
+	{`modify mac "<mac address='52:54:00:50:50:51'/>" --live --config`, both, "+50:50:51", "+50:50:51"},
 	{`add ip-dhcp-bootp "<bootp file='pxe.0' server='192.168.50.9'/>" --live --config --parent-index 0`, both, "+pxe.0", "+pxe.0"},
 	{`delete ip-dhcp-bootp "<bootp/>" --live --config --parent-index 0`, both, "-pxe.0", "-pxe.0"},
 	{`add ip-tftp "<tftp root='/var/empty'/>" --config --parent-index 0`, configOnly, "-/var/empty", "+/var/empty"},
@@ -250,12 +249,12 @@ func talks(t *testing.T, vm *testhost.Host, to ...netip.Addr) *talking {
 // broken tells of what has ended, or stood still.
 func (all *talking) broken() string {
 	for a, s := range all.tcp {
-		if r := s.Report(); r.Broken != "" || r.LongestStall > silence {
+		if r := s.Report(); r.Broken != "" || r.LongestStall > stall {
 			return fmt.Sprintf("the stream to %s: %+v", a, r)
 		}
 	}
 	for a, p := range all.pings {
-		if r := p.Report(); len(r.Refusals) > 0 || r.LongestGap > silence {
+		if r := p.Report(); len(r.Refusals) > 0 || r.LongestGap > stall {
 			return fmt.Sprintf("the pings to %s: %+v", a, r)
 		}
 	}
@@ -266,7 +265,7 @@ func (all *talking) broken() string {
 func (all *talking) end(t *testing.T) {
 	t.Helper()
 	for a, s := range all.tcp {
-		if r := s.Stop(); r.Broken != "" || r.Bytes < 10_000 || r.LongestStall > silence {
+		if r := goesOn(t, s); r.Broken != "" || r.Bytes < 10_000 || r.LongestStall > stall {
 			t.Errorf("the stream to %s: %+v", a, r)
 		}
 	}
