@@ -99,12 +99,16 @@ func (s *scanner) endTag(n *Node) error {
 		if name == "" {
 			name = "unparsable"
 		}
-		return s.fail("Opening and ending tag mismatch: %s line %d and %s", local(want), s.lines.number(n.At), local(name))
+		if local(want) != want {
+			name = local(name)
+		}
+		return s.fail("Opening and ending tag mismatch: %s line %d and %s", local(want), s.lines.number(n.At), name)
 	}
 	return nil
 }
 
-// local is a name without its prefix, which libxml2 leaves out of messages about tags.
+// local is a name without its prefix, which libxml2 leaves out of messages about a tag
+// that has one.
 func local(full string) string {
 	_, name := cutName(full)
 	return name
