@@ -23,10 +23,14 @@ type Assets struct {
 	Version   string // of the kernel, as `uname -r` prints it
 }
 
-// initScript is the guest's first and only program besides busybox.
+// initScript is the guest's first program. Besides busybox there is only what it
+// starts.
 //
 //go:embed init.sh
 var initScript []byte
+
+//go:embed agent.sh
+var agentScript []byte
 
 //go:embed udhcpc.sh
 var udhcpcScript []byte

@@ -224,14 +224,18 @@ func (g *Guest) supervise(ns *netns.NS, started chan<- error) {
 
 // Run has the guest's shell execute a command and returns its output, errors
 // included, and its exit code. A command still running at the deadline of the
-// context, or after a minute, is killed and has exit code 137.
+// context, or after a minute, is killed and has exit code 137. A guest that does not
+// answer is an error with the last words of its console.
 func (g *Guest) Run(ctx context.Context, command string) (output string, exit int, err error) {
 	out, exit, err := g.agent.run(ctx, command, g.ended)
-	if errors.Is(err, errEnded) {
+	switch {
+	case errors.Is(err, errEnded):
 		err = g.end()
+	case errors.Is(err, errSilent):
+		err = fmt.Errorf("%w%s", err, g.last())
 	}
 	if err != nil {
-		err = fmt.Errorf("run %q in guest %s: %w", command, g.name, err)
+		err = fmt.Errorf("run %.200q in guest %s: %w", command, g.name, err)
 	}
 	return string(out), exit, err
 }

@@ -1,8 +1,7 @@
 #!/bin/sh
 # First process of a guest. The kernel hands it the KVMNET_… words of its command
-# line as environment. Messages go to the first serial port; the second one takes
-# commands, one a line: NUMBER SECONDS COMMAND-IN-BASE64, and answers each with
-# "@reply NUMBER EXIT-CODE LENGTH" and LENGTH bytes of output.
+# line as environment. Messages go to the first serial port; agent.sh takes commands
+# at the second one.
 export PATH=/bin HOME=/ TERM=dumb
 mount -t proc proc /proc
 mount -t sysfs sys /sys
@@ -38,14 +37,11 @@ if [ -n "$KVMNET_DHCP" ]; then
 	udhcpc -i eth0 -s /etc/udhcpc.sh -x "hostname:$(hostname)" -t 20 -T 1 -A 1 -b
 fi
 
-exec </dev/ttyS1 >/dev/ttyS1
-stty 115200 raw -echo
-echo @ready
-while read -r number seconds command; do
-	echo "$command" | base64 -d >/tmp/command
-	timeout -s KILL "$seconds" sh /tmp/command </dev/null >/tmp/output 2>&1
-	code=$?
-	echo "@reply $number $code $(wc -c </tmp/output)"
-	cat /tmp/output
-done
+# In a process of its own: processes that lost their parent become children of this
+# one. When a child of the shell that reads ends meanwhile, busybox's read begins
+# anew and forgets what it has of the line.
+{
+	stty 115200 raw -echo
+	sh /agent.sh
+} </dev/ttyS1 >/dev/ttyS1
 poweroff -f

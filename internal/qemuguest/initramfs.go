@@ -36,7 +36,7 @@ func readBusybox() ([]byte, error) {
 // commands use, as links.
 const applets = `awk base64 basename cat chmod cp cut date dd dmesg echo env false grep
 head hostname httpd id ifconfig insmod ip kill ln ls lsmod mkdir mknod mount mv nc netstat
-nslookup ping ping6 poweroff printf ps rm route sed setsid sh sleep sort stty sysctl tail
+nslookup ping ping6 poweroff printf ps rm route sed seq setsid sh sleep sort stty sysctl tail
 tee telnet test tftp time timeout top touch tr traceroute traceroute6 true udhcpc uname
 uptime usleep vi wc wget xargs arp arping`
 
@@ -54,6 +54,7 @@ func buildInitramfs(k kernel, busybox []byte) ([]byte, error) {
 		a.add("bin/"+applet, modeLink|0o777, []byte("busybox"))
 	}
 	a.add("init", modeFile|0o755, initScript)
+	a.add("agent.sh", modeFile|0o755, agentScript)
 	a.add("etc/udhcpc.sh", modeFile|0o755, udhcpcScript)
 	paths, err := k.modulePaths()
 	if err != nil {

@@ -11,7 +11,6 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
-	"sync"
 	"testing"
 	"time"
 )
@@ -41,7 +40,7 @@ func TestArchiveIsReadByCpio(t *testing.T) {
 
 func TestInitScriptsAreShell(t *testing.T) {
 	t.Parallel()
-	for _, file := range []string{"init.sh", "udhcpc.sh"} {
+	for _, file := range []string{"init.sh", "agent.sh", "udhcpc.sh"} {
 		if out, err := exec.Command("sh", "-n", file).CombinedOutput(); err != nil {
 			t.Errorf("%s: %v: %s", file, err, out)
 		}
@@ -249,67 +248,5 @@ func TestCommandLineCarriesWhatInitNeeds(t *testing.T) {
 	}
 	if line := CommandLine(Config{Name: "vm1"}); strings.Contains(line, "DHCP") || strings.Contains(line, "ADDRESSES") {
 		t.Errorf("%q has what was not asked for", line)
-	}
-}
-
-// guestEnd plays the guest's side of the serial line.
-type guestEnd struct {
-	commands *io.PipeReader
-	answers  *io.PipeWriter
-}
-
-func fakeGuest(t *testing.T) (*agent, guestEnd) {
-	t.Helper()
-	cr, cw := io.Pipe()
-	ar, aw := io.Pipe()
-	a := newAgent(cw, ar)
-	t.Cleanup(func() { cr.Close(); aw.Close(); a.close() })
-	return a, guestEnd{cr, aw}
-}
-
-func TestAgentSkipsNoiseAndRepliesOfGivenUpCommands(t *testing.T) {
-	t.Parallel()
-	a, g := fakeGuest(t)
-	buf := make([]byte, 256)
-	var wg sync.WaitGroup
-	wg.Go(func() {
-		g.answers.Write([]byte("SeaBIOS\r\n@ready\n"))
-		n, _ := g.commands.Read(buf)
-		if !strings.HasPrefix(string(buf[:n]), "1 1 ") {
-			t.Errorf("sent %q, want number 1 and a second", buf[:n])
-		}
-		n, _ = g.commands.Read(buf)
-		if !strings.HasPrefix(string(buf[:n]), "2 60 dHdv\n") {
-			t.Errorf("sent %q, want number 2, a minute and the command", buf[:n])
-		}
-		g.answers.Write([]byte("@reply 1 137 4\nlatenoise\n@reply 2 5 10\n@reply 2 \n"))
-	})
-	<-a.ready
-	ctx, cancel := context.WithTimeout(t.Context(), 10*time.Millisecond)
-	defer cancel()
-	if _, _, err := a.run(ctx, "one", nil); !errors.Is(err, context.DeadlineExceeded) {
-		t.Errorf("one: got %v, want %v", err, context.DeadlineExceeded)
-	}
-	out, exit, err := a.run(t.Context(), "two", nil)
-	if string(out) != "@reply 2 \n" || exit != 5 || err != nil {
-		t.Errorf("two: got %q, %d, %v", out, exit, err)
-	}
-	wg.Wait()
-}
-
-func TestAgentEndsWithTheGuest(t *testing.T) {
-	t.Parallel()
-	a, g := fakeGuest(t)
-	ended := make(chan struct{})
-	go func() {
-		g.commands.Read(make([]byte, 256))
-		close(ended)
-	}()
-	if _, _, err := a.run(t.Context(), "one", ended); !errors.Is(err, errEnded) {
-		t.Errorf("got %v, want %v", err, errEnded)
-	}
-	g.commands.Close()
-	if _, _, err := a.run(t.Context(), "two", ended); !errors.Is(err, errEnded) {
-		t.Errorf("after the end: got %v, want %v", err, errEnded)
 	}
 }

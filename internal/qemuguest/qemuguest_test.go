@@ -176,6 +176,7 @@ func checkCommands(t *testing.T, g *qemuguest.Guest, a *qemuguest.Assets) {
 			t.Errorf("%.40q: got %.80q, exit code %d, %v; want %.80q, %d", command, out, exit, err, want.output, want.exit)
 		}
 	}
+	checkOrphans(t, g)
 	ctx, cancel := context.WithTimeout(t.Context(), 500*time.Millisecond)
 	defer cancel()
 	if _, exit, err := g.Run(ctx, "sleep 60"); !errors.Is(err, context.DeadlineExceeded) && exit != 137 {
@@ -183,6 +184,21 @@ func checkCommands(t *testing.T, g *qemuguest.Guest, a *qemuguest.Assets) {
 	}
 	if out, _, err := g.Run(t.Context(), "echo next"); out != "next\n" || err != nil {
 		t.Errorf("after a slow command: got %q, %v", out, err)
+	}
+}
+
+// checkOrphans has processes that nobody waits for end while the guest reads long
+// commands.
+func checkOrphans(t *testing.T, g *qemuguest.Guest) {
+	long := strings.Repeat("y", 9000)
+	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+	defer cancel()
+	for range 3 {
+		_, _, err := g.Run(ctx, "for i in $(seq 200); do (true &); usleep 1000; done &")
+		must(t, err)
+		if out, exit, err := g.Run(ctx, "echo "+long); out != long+"\n" || exit != 0 || err != nil {
+			t.Errorf("while orphans end: got %.80q, exit code %d, %.200v", out, exit, err)
+		}
 	}
 }
 
