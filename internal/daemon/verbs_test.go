@@ -1,6 +1,7 @@
 package daemon_test
 
 import (
+	"bytes"
 	"errors"
 	"net"
 	"net/netip"
@@ -88,7 +89,7 @@ func TestDefineStartStopUndefineAsLibvirtDoes(t *testing.T) {
 	m := newMachine(t, daemontest.Uplinked(t))
 	m.Start(0)
 	ctx := t.Context()
-	_, err := m.Client.Define(ctx, file("networks: {lab: {mode: nat, subnets: [{address: 10.2.0.1/24}]}}"), false)
+	_, err := m.Client.Define(ctx, api.DefineRequest{File: file("networks: {lab: {mode: nat, subnets: [{address: 10.2.0.1/24}]}}")})
 	m.ok(err)
 	m.wantState("lab", "inactive persistent")
 	m.refused(m.Client.Stop(ctx, "lab"), api.CodeConflict, "does not run")
@@ -96,7 +97,7 @@ func TestDefineStartStopUndefineAsLibvirtDoes(t *testing.T) {
 	m.wantState("lab", "running persistent")
 	m.refused(m.Client.Start(ctx, "lab"), api.CodeConflict, "runs already")
 	// defining it anew while it runs takes effect at the next start
-	_, err = m.Client.Define(ctx, file("networks: {lab: {mode: isolated, subnets: [{address: 10.2.0.1/24}]}}"), false)
+	_, err = m.Client.Define(ctx, api.DefineRequest{File: file("networks: {lab: {mode: isolated, subnets: [{address: 10.2.0.1/24}]}}")})
 	m.ok(err)
 	m.wantState("lab", "running persistent pending")
 	if out := nstest.Run(t, m.NS, "nft", "list", "map", "inet", "kvmnet", "from"); !strings.Contains(out, "from_nat") {
@@ -113,7 +114,7 @@ func TestDefineStartStopUndefineAsLibvirtDoes(t *testing.T) {
 	m.refused(m.Client.Undefine(ctx, "lab"), api.CodeConflict, "transient")
 	m.ok(m.Client.Stop(ctx, "lab"))
 	m.refused(m.Client.Start(ctx, "lab"), api.CodeNotFound, "lab")
-	_, err = m.Client.Define(ctx, file("networks: {tmp: {mode: isolated}}"), true)
+	_, err = m.Client.Define(ctx, api.DefineRequest{File: file("networks: {tmp: {mode: isolated}}"), Transient: true})
 	m.ok(err)
 	m.wantState("tmp", "running")
 	m.ok(m.Client.Stop(ctx, "tmp"))
@@ -183,7 +184,7 @@ func TestStartSaysWhoUsesTheSubnet(t *testing.T) {
 	m := newMachine(t, daemontest.Uplinked(t))
 	ctx := t.Context()
 	m.Start(0)
-	_, err := m.Client.Define(ctx, file("networks: {lab: {mode: nat, subnets: [{address: 192.0.2.129/25}]}}"), false)
+	_, err := m.Client.Define(ctx, api.DefineRequest{File: file("networks: {lab: {mode: nat, subnets: [{address: 192.0.2.129/25}]}}")})
 	m.ok(err)
 	m.refused(m.Client.Start(ctx, "lab"), api.CodeConflict, "192.0.2.128/25 is in use on this host: address 192.0.2.2/24 on eth0", "is free")
 	m.wantState("lab", "inactive persistent")
@@ -330,9 +331,9 @@ func TestBootInsideAnOwnSubnetWaits(t *testing.T) {
 	ns := daemontest.Uplinked(t)
 	m := newMachine(t, ns)
 	m.Start(0)
-	_, err := m.Client.Define(t.Context(), file("networks: {lab: {mode: nat, subnets: [{address: 192.0.2.1/24}]}, red: {mode: isolated}}"), false)
+	_, err := m.Client.Define(t.Context(), api.DefineRequest{File: file("networks: {lab: {mode: nat, subnets: [{address: 192.0.2.1/24}]}, red: {mode: isolated}}")})
 	m.refused(err, api.CodeInvalid, "exactly one network")
-	_, err = m.Client.Define(t.Context(), file("networks: {lab: {mode: nat, subnets: [{address: 192.0.2.1/24}]}}"), false)
+	_, err = m.Client.Define(t.Context(), api.DefineRequest{File: file("networks: {lab: {mode: nat, subnets: [{address: 192.0.2.1/24}]}}")})
 	m.ok(err)
 	m.Kill()
 	m.ok(os.RemoveAll(daemontest.RuntimeDir(m.Dir)))
@@ -368,7 +369,10 @@ func TestSlipsInAnEditorTakeNothingAway(t *testing.T) {
 	for _, path := range files {
 		text, err := os.ReadFile(path)
 		m.ok(err)
-		for how, spoilt := range map[string]string{"emptied": "", "cut": string(text[:len(text)/2]), "mistyped": strings.Replace(string(text), ": {", ": {tpye: x, ", 1)} {
+		// In the middle of the last key: cut between lines it would be another definition.
+		last := 1 + bytes.LastIndexByte(text[:bytes.LastIndexByte(text, ':')], '\n')
+		half := last + bytes.IndexByte(text[last:], ':') - 1
+		for how, spoilt := range map[string]string{"emptied": "", "cut": string(text[:half]), "mistyped": string(text) + "    tpye: x\n"} {
 			m.ok(os.WriteFile(path, []byte(spoilt), 0o644))
 			for range 2 {
 				for _, op := range m.Drift() {

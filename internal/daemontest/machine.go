@@ -216,9 +216,14 @@ func (m *Machine) Kill() {
 	}
 }
 
+// Wait waits for the end of the daemon. What the race detector said of it is a
+// failure of the test.
 func (m *Machine) Wait() {
 	select {
 	case <-m.Ended:
+		if log := m.Log.String(); strings.Contains(log, "WARNING: DATA RACE") {
+			m.T.Errorf("the daemon has a data race: %s", log)
+		}
 	case <-time.After(time.Minute):
 		m.T.Errorf("the daemon did not end: %s", m.Log)
 	}

@@ -27,16 +27,13 @@ func KillAtOps(t *testing.T, lab string, workers, every int) (up, down int64) {
 			t.Run(fmt.Sprint(w), func(t *testing.T) {
 				t.Parallel()
 				v := NewVictim(t, lab)
-				for op := w + 1; ; op += every * workers {
-					diedUp, diedDown := v.Round(op)
-					if diedUp {
+				up, down := true, true
+				for op := 1 + w*every; (up || down) && !t.Failed() && !(testing.Short() && op > 3*every*workers); op += every * workers {
+					if up, down = v.Round(op, up, down); up {
 						ups.Add(1)
 					}
-					if diedDown {
+					if down {
 						downs.Add(1)
-					}
-					if !diedUp && !diedDown || t.Failed() || testing.Short() && op > 3*workers {
-						return
 					}
 				}
 			})
@@ -93,17 +90,17 @@ func (v *Victim) routers() string {
 	return text
 }
 
-// Round brings the lab up and down, the daemon killed at that op each time, and
-// reports whether it got that far.
-func (v *Victim) Round(op int) (diedUp, diedDown bool) {
+// Round brings the lab up and down, the daemon killed at that op of either that is
+// asked for, and reports whether it got that far.
+func (v *Victim) Round(op int, up, down bool) (diedUp, diedDown bool) {
 	v.T.Helper()
 	v.define()
-	diedUp = v.dies(op)
+	diedUp = up && v.dies(op)
 	v.Start(0)
 	v.converged(fmt.Sprintf("killed before op %d of bringing up", op), v.whole)
 	v.Kill()
 	v.undefine()
-	diedDown = v.dies(op)
+	diedDown = down && v.dies(op)
 	v.Start(0)
 	v.converged(fmt.Sprintf("killed before op %d of tearing down", op), v.empty)
 	v.Kill()

@@ -177,9 +177,12 @@ func TestAnAddressInUseIsDeclinedAndAnotherOneTaken(t *testing.T) {
 	sent(t, seen, dhcpv4.MessageTypeDecline, func(_ testhost.Packet, m *dhcpv4.DHCPv4) bool {
 		return m.RequestedIPAddress().String() == "10.9.0.77"
 	})
-	if p := l.Problems()[l.want.Key()]; !strings.Contains(p, "in use by "+spec.GenerateMAC("squatter").String()) {
-		t.Errorf("problem %q", p)
-	}
+	nstest.Eventually(t, patience, func() error { // it is told after it is declined
+		if p := l.Problems()[l.want.Key()]; !strings.Contains(p, "in use by "+spec.GenerateMAC("squatter").String()) {
+			return fmt.Errorf("problem %q", p)
+		}
+		return nil
+	})
 	if a := l.got(t); a.Address.Addr() == addr("10.9.0.77") {
 		t.Errorf("acquired %s", a.Address)
 	}

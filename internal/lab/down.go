@@ -12,10 +12,14 @@ import (
 	"golang.org/x/sys/unix"
 )
 
+// downTimeout bounds taking down. Where much else is going on, links wait for the
+// kernel's one lock of them.
+const downTimeout = 2 * time.Minute
+
 // takeDown removes everything in the order in which a user would, and checks that
 // the machine is as it was.
 func (d *demo) takeDown(ctx context.Context) error {
-	ctx, cancel := context.WithTimeout(ctx, 30*time.Second)
+	ctx, cancel := context.WithTimeout(ctx, downTimeout)
 	defer cancel()
 	var errs []error
 	d.endVMs()

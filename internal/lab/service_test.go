@@ -9,10 +9,12 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"golang.org/x/net/dns/dnsmessage"
 
 	"kvmnet/examples"
+	"kvmnet/internal/nstest"
 	"kvmnet/internal/verify/client"
 )
 
@@ -69,21 +71,43 @@ func TestDemoTellsWhichServicesAreBroken(t *testing.T) {
 }`, routed)))
 	cells := d.served()
 	must(t, prove(t.Context(), cells))
+	told := []string{
+		tells(t, cells, "shared", addressRow, v4, "192.168.100.20", "no answer"),
+		tells(t, cells, "routed", routerRow, v6, "2001:db8:30::/64, router", "no answer"),
+		tells(t, cells, "open", nameRow, v4, "10.10.102.20", "no answer over tcp: silence"),
+		tells(t, cells, "open", nameRow, v6, "2001:db8:40::14", "no answer over tcp: silence"),
+	}
+	nstest.Eventually(t, time.Minute, func() error { return onlyBroken(t, cells, len(told)) })
 	must(t, d.nft(t.Context(), "delete table bridge away"))
 	var broken *Broken
-	if err := d.report(cells); !errors.As(err, &broken) || broken.Broken != 4 {
+	if err := d.report(cells); !errors.As(err, &broken) || broken.Broken != len(told) {
 		t.Errorf("got %v", err)
 	}
-	for _, want := range []string{
-		`✗ shared, address offered, IPv4: promised "192.168.100.20", seen "no answer"`,
-		`✗ routed, router advertised, IPv6: promised "2001:db8:30::/64, router", seen "no answer"`,
-		`✗ open, name answered, IPv4: promised "10.10.102.20", seen "no answer over tcp: silence"`,
-		`✗ open, name answered, IPv6: promised "2001:db8:40::14", seen "no answer over tcp: silence"`,
-	} {
+	for _, want := range told {
 		if !strings.Contains(out.String(), want) {
 			t.Errorf("%q is missing in:\n%s", want, out.String())
 		}
 	}
+}
+
+// onlyBroken fails when more promises are broken than should be. Those are asked
+// again: a busy machine breaks none for good.
+func onlyBroken(t *testing.T, cells []*cell, want int) error {
+	var broken []string
+	for _, c := range cells {
+		if !c.held() {
+			broken = append(broken, fmt.Sprintf("%s, %s, %s: promised %q, seen %q (%s)", c.column, c.row, c.family, c.promise, c.outcome, c.detail))
+		}
+	}
+	if len(broken) == want {
+		return nil
+	}
+	for _, c := range cells {
+		if !c.held() {
+			c.verdict = c.put(t.Context())
+		}
+	}
+	return fmt.Errorf("%d promises are broken, want %d:\n%s", len(broken), want, strings.Join(broken, "\n"))
 }
 
 // A resolver that listens everywhere would answer strangers; kvmnet's does not.

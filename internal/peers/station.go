@@ -12,6 +12,7 @@ import (
 
 	"github.com/vishvananda/netlink"
 
+	"kvmnet/internal/nstest"
 	"kvmnet/internal/spec"
 	"kvmnet/internal/testhost"
 )
@@ -38,12 +39,26 @@ func newStation(t testing.TB, h *testhost.Host, name string, family int, silent 
 	if err != nil {
 		t.Fatal(err)
 	}
-	s := &station{t: t, host: h, name: name, family: family, mac: mac, silent: silent, dir: t.TempDir(), trace: NewTrace(t, h, device, family, mac)}
+	s := &station{t: t, host: h, name: name, family: family, mac: mac, silent: silent, dir: ownDir(t), trace: NewTrace(t, h, device, family, mac)}
 	// Programs that change to a user of their own must find what is theirs.
 	if err := os.Chmod(s.dir, 0o755); err != nil {
 		t.Fatal(err)
 	}
 	return s
+}
+
+// ownDir makes a directory of a client's. What its hook is writing when the client is
+// killed comes while it is removed, which t.TempDir does not bear.
+func ownDir(t testing.TB) string {
+	t.Helper()
+	dir, err := os.MkdirTemp("", "kvmnet-client-")
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		nstest.Eventually(t, patience, func() error { return os.RemoveAll(dir) })
+	})
+	return dir
 }
 
 // Name is the name of the program.

@@ -13,6 +13,23 @@ import (
 
 const patience, silence = time.Minute, 2 * time.Second
 
+// stall is longer than all traffic of a busy machine rests now and then.
+const stall = 15 * time.Second
+
+// goesOn waits until a connection has carried more than before, which one that was cut
+// never does, and ends it.
+func goesOn(t *testing.T, s *testhost.TCPStream) testhost.TCPReport {
+	t.Helper()
+	before := s.Report().Bytes
+	nstest.Eventually(t, stall, func() error {
+		if r := s.Report(); r.Broken == "" && r.Bytes <= before {
+			return fmt.Errorf("the connection carries no more: %+v", r)
+		}
+		return nil
+	})
+	return s.Stop()
+}
+
 func addrPort(a string, port uint16) netip.AddrPort { return netip.AddrPortFrom(addr(a), port) }
 
 // besieged is twoRouters with a cap on the connections of the red network.

@@ -89,7 +89,7 @@ func TestRouterIsRepaired(t *testing.T) {
 		})
 		w.Settled()
 	}
-	if r := stream.Stop(); r.Broken != "" || r.Bytes < 10_000 || r.LongestStall > silence {
+	if r := goesOn(t, stream); r.Broken != "" || r.Bytes < 10_000 || r.LongestStall > stall {
 		t.Errorf("the connection through the other router: %+v", r)
 	}
 }

@@ -161,7 +161,7 @@ func TestForwardComesAndGoesAlone(t *testing.T) {
 		return nil
 	})
 	added.Stop()
-	if r := through.Stop(); r.Broken != "" || r.LongestStall > silence {
+	if r := goesOn(t, through); r.Broken != "" || r.LongestStall > stall {
 		t.Errorf("the connection through another forward: %+v", r)
 	}
 	ask(t, []question{{w.Outside, testhost.Probe{Proto: testhost.TCP, To: addr("192.0.2.2"), Port: 443}, "no"}})

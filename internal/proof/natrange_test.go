@@ -77,7 +77,7 @@ forwards: {web: {network: lab, listen: 8080, to: "10.9.0.5:80"}}`)
 		w.put(lab(", nat: {" + c.nat + "}"))
 		within(t, outsideSees(t, g, nstest.Outside4, testhost.TCP, 4), c.addresses, c.ports)
 	}
-	if r := stream.Stop(); r.Broken != "" || r.LongestStall > silence {
+	if r := goesOn(t, stream); r.Broken != "" || r.LongestStall > stall {
 		t.Errorf("the connection: %+v", r)
 	}
 	for range 2 {

@@ -37,7 +37,7 @@ func steady(t *testing.T, g *testhost.Host, to netip.Addr) *flows {
 // whole ends them and wants nothing lost.
 func (f *flows) whole() {
 	f.t.Helper()
-	if r := f.tcp.Stop(); r.Broken != "" || r.Bytes < 1000 || r.LongestStall > silence {
+	if r := goesOn(f.t, f.tcp); r.Broken != "" || r.Bytes < 1000 || r.LongestStall > stall {
 		f.t.Errorf("%s: the connection: %+v", f.name, r)
 	}
 	if r := f.pings.Stop(); r.Lost > 0 || r.Sent < 10 {

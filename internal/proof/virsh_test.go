@@ -3,6 +3,7 @@ package proof
 import (
 	"bytes"
 	"context"
+	"fmt"
 	"net/netip"
 	"os"
 	"path/filepath"
@@ -58,7 +59,7 @@ func (s *virshScript) run(t *testing.T) {
 	same, excused := 0, 0
 	for _, c := range s.commands {
 		if args := words(c.text); args[0] == "guest" {
-			lease(t, theirs.guest(t, args[1:]), ours.guest(t, args[1:]))
+			lease(t, args[1:], theirs, ours)
 			continue
 		}
 		virsh, kvmnet := theirs.say(c.text), ours.say(c.text)
@@ -141,18 +142,37 @@ func (s *speaker) guest(t *testing.T, args []string) peers.Client {
 	return peers.Udhcpc(t, g)
 }
 
-// lease has clients take their leases.
-func lease(t *testing.T, clients ...peers.Client) {
+// lease has a guest of each take its lease, and waits until both list it: dnsmasq
+// tells libvirt a little after it has told the guest.
+func lease(t *testing.T, args []string, both ...*speaker) {
 	t.Helper()
 	ctx, cancel := context.WithTimeout(t.Context(), 2*time.Minute)
 	defer cancel()
 	var work sync.WaitGroup
-	for _, c := range clients {
+	leases := make([]peers.Lease, len(both))
+	for i, s := range both {
+		c := s.guest(t, args)
 		work.Go(func() {
-			if _, err := c.Take(ctx); err != nil {
+			var err error
+			if leases[i], err = c.Take(ctx); err != nil {
 				t.Error(err)
 			}
 		})
 	}
 	work.Wait()
+	for i, s := range both {
+		nstest.Eventually(t, patience, func() error { return s.lists(leases[i].Address.Addr().String() + "/") })
+	}
+}
+
+// lists looks for a word among the leases of all networks.
+func (s *speaker) lists(word string) error {
+	all := ""
+	for _, network := range strings.Fields(s.run("net-list", "--name").Out) {
+		all += s.run("net-dhcp-leases", network).Out
+	}
+	if !strings.Contains(all, word) {
+		return fmt.Errorf("no lease of %s in\n%s", word, all)
+	}
+	return nil
 }
