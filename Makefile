@@ -14,7 +14,7 @@ export CGO_ENABLED ?= 0
 export GORACE ?= atexit_sleep_ms=0
 export PATH := $(PATH):/usr/sbin:/sbin
 
-.PHONY: help build demo test storm lint bench fuzz install clean
+.PHONY: help build demo test storm virsh lint bench fuzz install clean
 
 help: ## this list
 	@awk -F': .*## ' '/^[a-z]+:.*## /{printf "  make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -36,6 +36,10 @@ storm: ## what `make test` does in small: a kill at every op, a thousand network
 	$(GO) test -timeout 60m -run KilledAtEveryOp ./internal/daemon ./internal/proof -every-op
 	$(GO) test -timeout 30m -run 'KilledDaemonKeeps|ManyNetworks' ./internal/daemon -storm-kills 1000 -networks 1000
 	$(GO) test -timeout 30m -run RulesDoNotGrow ./internal/proof -forwards 10000
+
+virsh: ## the same commands through kvmnet and through virsh, compared word for word
+	@scripts/deps test
+	$(GO) test -count=1 -v -run 'SaysWhatVirshSays|UpdatesDisturbNobody' ./internal/proof
 
 lint: ## gofmt, go vet, staticcheck, tidy go.mod
 	@test -z "$$(gofmt -l cmd internal)" || { echo "not gofmt'ed:"; gofmt -l cmd internal; exit 1; }
