@@ -3,6 +3,7 @@ package proof
 import (
 	"fmt"
 	"testing"
+	"time"
 
 	"kvmnet/internal/nstest"
 	"kvmnet/internal/testhost"
@@ -37,12 +38,17 @@ routers:
 	red := w.guest("red-guest", "red", "10.9.0.5/24", "10.9.0.1")
 	reaches(t, red, nstest.Machine4.String())
 	w.Kill()
+	began := time.Now()
 	w.Start(0)
 	w.Settled()
 	reaches(t, red, nstest.Machine4.String())
-	if leases, err := w.Client.Leases(t.Context(), "transit"); err != nil || len(leases) != 1 || leases[0].State != "bound" {
-		t.Fatalf("leases %v, %v", leases, err)
-	}
+	nstest.Eventually(t, patience, func() error { // it asks whether its lease still holds
+		leases, err := w.Client.Leases(t.Context(), "transit")
+		if err != nil || len(leases) != 1 || leases[0].State != "bound" || leases[0].Expires.Sub(began) < time.Hour {
+			return fmt.Errorf("not confirmed since %s: %v, %v", began, leases, err)
+		}
+		return nil
+	})
 	if err := w.Client.Delete(t.Context(), "router", "r1"); err != nil {
 		t.Fatal(err)
 	}
