@@ -122,8 +122,7 @@ func (c *call) ask(failed string) rune {
 		return giveUp
 	}
 	for {
-		fmt.Fprintf(c.Stdout, "%s Try again? [y,n,f,?]: ", failed)
-		switch key := readKey(in); key {
+		switch key := c.readKey(in, failed+" Try again? [y,n,f,?]: "); key {
 		case editAgain, giveUp, putAgain:
 			fmt.Fprintln(c.Stdout)
 			return key
@@ -133,14 +132,16 @@ func (c *call) ask(failed string) rune {
 	}
 }
 
-// readKey reads a key without waiting for the end of a line. The end of the input,
-// and Ctrl-C, mean no.
-func readKey(in *os.File) rune {
+// readKey asks for a key and reads it without waiting for the end of a line. The
+// terminal is told before the question stands there: else it shows the key of somebody
+// who is quick. The end of the input, and Ctrl-C, mean no.
+func (c *call) readKey(in *os.File, question string) rune {
 	state, err := term.MakeRaw(int(in.Fd()))
 	if err != nil {
 		return giveUp
 	}
 	defer term.Restore(int(in.Fd()), state)
+	fmt.Fprint(c.Stdout, question)
 	key := make([]byte, 1)
 	if n, err := in.Read(key); n == 0 || err != nil || key[0] == 3 || key[0] == 4 {
 		return giveUp
