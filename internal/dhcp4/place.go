@@ -39,10 +39,12 @@ func (d *desk) forged() bool {
 
 // mayEnd reports whether the message comes from where the client of its lease is.
 // The bridge has just learnt where the frame came from, so not even who borrows the
-// client's Ethernet address can end the lease from another port.
+// client's Ethernet address can end the lease from another port. Of a port that was
+// unplugged right behind the message the bridge knows nothing any more.
 func (d *desk) mayEnd() bool {
-	if d.last.Port == "" {
+	port := d.port()
+	if d.last.Port == "" || port == "" {
 		return d.q.frame == d.q.chaddr
 	}
-	return d.port() == d.last.Port
+	return port == d.last.Port
 }

@@ -28,6 +28,7 @@ type network struct {
 	o        *Options
 	log      *slog.Logger
 	name     string
+	ns       string // that of at, which never changes; the goroutines of sockets read it
 	at       address
 	bridge   string // in the daemon's namespace
 	table    *lease.Table
@@ -53,7 +54,7 @@ type network struct {
 }
 
 func newNetwork(s *Servers, w plan.Service) *network {
-	n := &network{s: s, o: &s.o, log: s.o.Log.With("network", w.Network), name: w.Network, at: addressOf(w), bridge: w.Bridge,
+	n := &network{s: s, o: &s.o, log: s.o.Log.With("network", w.Network), name: w.Network, ns: w.NS, at: addressOf(w), bridge: w.Bridge,
 		table: s.o.Book.Table(w.Network), holds: map[string]*socket.Hold{}, tftp: map[plan.TFTP]io.Closer{}}
 	n.source.Store(&netip.Addr{})
 	n.ports.Store(&map[string]string{})
@@ -62,7 +63,7 @@ func newNetwork(s *Servers, w plan.Service) *network {
 
 // isOwn reports whether an address is one of the host's, or of the router's whose
 // network it is.
-func (n *network) isOwn(a netip.Addr) bool { return n.s.own.holds(n.at.ns, a) }
+func (n *network) isOwn(a netip.Addr) bool { return n.s.own.holds(n.ns, a) }
 
 // set serves what is wanted on the device as it is now, and tells what it cannot:
 //
