@@ -20,22 +20,27 @@ func TestOnlyTheGuestItselfEndsItsLease(t *testing.T) {
 	for name, c := range map[string]struct {
 		kind  kind
 		frame byte // the guest that sends
-		moved bool // guest 1's Ethernet address was learnt behind port 2
+		learn byte // the port that guest 1's Ethernet address was learnt behind; 0 = behind none, it is unplugged
 		ends  bool
 	}{
-		"release":                       {release, 1, false, true},
-		"decline":                       {decline, 1, false, true},
-		"release in its name":           {release, 2, false, false},
-		"decline in its name":           {decline, 2, false, false},
-		"release with its address, too": {release, 1, true, false},
-		"decline with its address, too": {decline, 1, true, false},
+		"release":                       {release, 1, 1, true},
+		"decline":                       {decline, 1, 1, true},
+		"release in its name":           {release, 2, 1, false},
+		"decline in its name":           {decline, 2, 1, false},
+		"release with its address, too": {release, 1, 2, false},
+		"decline with its address, too": {decline, 1, 2, false},
+		"release, then unplugged":       {release, 1, 0, true},
+		"unplugged, release by another": {release, 2, 0, false},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			world(t, lab(), func(r *rig) {
 				r.want("guest 1", r.lease4(guest(1)), "ack 192.168.100.10")
-				if c.moved {
-					r.moves(1, 2)
+				switch c.learn {
+				case 0:
+					r.server.o.PortOf = func(spec.MAC) string { return "" }
+				default:
+					r.moves(1, c.learn)
 				}
 				m := msg(c.kind, guest(1), ciaddr("192.168.100.10"))
 				if c.kind == decline {
