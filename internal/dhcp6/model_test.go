@@ -150,8 +150,9 @@ func (m *model) actions() map[string]func(*rapid.T) {
 		"request": func(t *rapid.T) { c := m.client(t); m.say(t, c, doRequest, toServer, iaNA(c.id, c.wish(t)...)) },
 		"renew":   func(t *rapid.T) { c := m.holder(t); m.say(t, c, doRenew, toServer, iaNA(c.id, c.has)) },
 		"rebind":  func(t *rapid.T) { c := m.holder(t); m.say(t, c, doRebind, iaNA(c.id, c.has)) },
-		"claim": func(t *rapid.T) { // a guest that says to have what it never had
+		"claim": func(t *rapid.T) { // a guest that says to have what it never had, and so not what it has
 			c := m.client(t)
+			c.has = netip.Addr{}
 			m.say(t, c, doRebind, iaNA(c.id, rapid.SampledFrom(modelAddrs).Draw(t, "claimed")))
 		},
 		"release": func(t *rapid.T) { m.leave(t, doRelease) },

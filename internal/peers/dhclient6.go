@@ -2,10 +2,14 @@ package peers
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"os"
 	"regexp"
 	"testing"
+
+	"github.com/vishvananda/netlink"
+	"golang.org/x/sys/unix"
 
 	"kvmnet/internal/testhost"
 )
@@ -28,10 +32,33 @@ func (c *dhclient6) HostName() string { return "" }
 
 func (c *dhclient6) Take(ctx context.Context) (Lease, error) {
 	n := len(c.hooks.seen())
-	if err := c.launch("-6", dhclientConf6); err != nil {
+	if err := c.launch6(ctx); err != nil {
 		return Lease{}, c.explain("take", err)
 	}
 	return c.lease(ctx, "take", n, "BOUND6", "REBOOT6")
+}
+
+// launch6 starts dhclient when eth0 has an address that it can bind to: one that is
+// tentative still is none to bind(2), and dhclient gives up.
+func (c *dhclient6) launch6(ctx context.Context) error {
+	if err := until(ctx, c.ready); err != nil {
+		return err
+	}
+	return c.launch("-6", dhclientConf6)
+}
+
+func (c *dhclient6) ready() error {
+	link, err := c.host.Netlink().LinkByName(device)
+	if err != nil {
+		return err
+	}
+	list, err := c.host.Netlink().AddrList(link, netlink.FAMILY_V6)
+	for _, a := range list {
+		if a.IP.IsLinkLocalUnicast() && a.Flags&unix.IFA_F_TENTATIVE == 0 {
+			return nil
+		}
+	}
+	return errors.Join(err, errors.New(device+" has no link-local address yet"))
 }
 
 func (c *dhclient6) lease(ctx context.Context, verb string, n int, events ...string) (Lease, error) {
@@ -71,7 +98,7 @@ func (c *dhclient6) again(ctx context.Context, verb, timers, message, event stri
 		return Lease{}, c.explain(verb, err)
 	}
 	n, mark := len(c.hooks.seen()), c.trace.Mark()
-	if err = c.launch("-6", dhclientConf6); err == nil {
+	if err = c.launch6(ctx); err == nil {
 		_, err = c.trace.Answered(ctx, mark, is(message), "REPLY")
 	}
 	if err != nil {
