@@ -256,3 +256,15 @@ func within[T any](t *testing.T, what string, c <-chan T) T {
 		panic("unreachable")
 	}
 }
+
+func (f *fake) SetPort(_ context.Context, name string, r SetPort) (Port, error) {
+	return aPort, f.call("SetPort %s %+v", name, r)
+}
+
+func (f *fake) PlugPort(_ context.Context, r PlugPort) (Port, error) {
+	return aPort, f.call("PlugPort %+v", r)
+}
+
+func (f *fake) UnplugPort(_ context.Context, iface string) error {
+	return f.call("UnplugPort %s", iface)
+}

@@ -48,6 +48,15 @@ func Handler(s Service) http.Handler {
 		}
 		return s.AddPort(ctx, r)
 	}))
+	m.Handle("PATCH /v1/ports/{name}", call(func(r *http.Request) (any, error) {
+		change, err := decode[SetPort](r)
+		if err != nil {
+			return nil, err
+		}
+		return s.SetPort(r.Context(), r.PathValue("name"), change)
+	}))
+	m.Handle("POST /v1/plugged", take(func(ctx context.Context, r PlugPort) (any, error) { return s.PlugPort(ctx, r) }))
+	m.Handle("DELETE /v1/plugged/{name}", named(s.UnplugPort))
 	m.Handle("GET /v1/bridges", list(s.Bridges))
 	m.Handle("GET /v1/routers", list(s.Routers))
 	m.Handle("GET /v1/routers/{name}", call(func(r *http.Request) (any, error) {

@@ -40,24 +40,6 @@ type NetworkStatus struct {
 	Counters map[string]uint64 `json:"counters,omitempty"`
 }
 
-// Port is a guest NIC as the daemon sees it.
-type Port struct {
-	Name   string     `json:"name"`
-	Spec   *spec.Port `json:"spec"`
-	Status PortStatus `json:"status"`
-}
-
-// PortStatus is what the daemon observed of a port.
-type PortStatus struct {
-	State    string   `json:"state"` // "up", "down" (network inactive or link down), "adopted", "missing"
-	Bridge   string   `json:"bridge,omitempty"`
-	NIC      string   `json:"nic,omitempty"`      // of a macvtap: the one below it
-	Node     string   `json:"node,omitempty"`     // of a macvtap: the device by which a program opens it
-	Gateways []string `json:"gateways,omitempty"` // gateway addresses with prefix length, for the guest
-	MTU      int      `json:"mtu,omitempty"`
-	Problems []string `json:"problems,omitempty"`
-}
-
 // HostBridge is a declared host bridge as the daemon sees it.
 type HostBridge struct {
 	Name   string           `json:"name"`
@@ -209,13 +191,6 @@ type AddNetwork struct {
 	Start   bool          `json:"start"`
 }
 
-// AddPort asks for a port, generating what is not given.
-type AddPort struct {
-	Name      string     `json:"name,omitempty"`
-	Port      *spec.Port `json:"port"`
-	Transient bool       `json:"transient,omitempty"` // gone at reboot
-}
-
 // Service is what the daemon can do. Every error is or wraps an *Error.
 type Service interface {
 	Status(ctx context.Context) (Status, error)
@@ -248,6 +223,9 @@ type Service interface {
 	FreeSubnet(ctx context.Context, from byte) (netip.Prefix, error)
 
 	AddPort(ctx context.Context, r AddPort) (Port, error)
+	SetPort(ctx context.Context, name string, r SetPort) (Port, error)
+	PlugPort(ctx context.Context, r PlugPort) (Port, error)
+	UnplugPort(ctx context.Context, iface string) error // of a PlugPort; nothing happens where there is none
 	Routers(ctx context.Context) ([]Router, error)
 	Router(ctx context.Context, name string) (Router, error) // with neighbours and counters
 	AddRouter(ctx context.Context, d Definition[spec.Router]) (Router, error)

@@ -102,6 +102,22 @@ func (c *Client) AddPort(ctx context.Context, r AddPort) (Port, error) {
 	return post[Port](ctx, c, "/v1/ports", r)
 }
 
+// SetPort implements Service.
+func (c *Client) SetPort(ctx context.Context, name string, r SetPort) (p Port, err error) {
+	err = c.onNamed(ctx, "PATCH", "/v1/ports/%s", name, r, &p)
+	return p, err
+}
+
+// PlugPort implements Service.
+func (c *Client) PlugPort(ctx context.Context, r PlugPort) (Port, error) {
+	return post[Port](ctx, c, "/v1/plugged", r)
+}
+
+// UnplugPort implements Service.
+func (c *Client) UnplugPort(ctx context.Context, iface string) error {
+	return c.onNamed(ctx, "DELETE", "/v1/plugged/%s", iface, nil, nil)
+}
+
 // Routers implements Service.
 func (c *Client) Routers(ctx context.Context) ([]Router, error) {
 	return get[[]Router](ctx, c, "/v1/routers")

@@ -392,3 +392,23 @@ func (f *fake) Export(_ context.Context, kind, name string) (string, error) {
 	}
 	return fmt.Sprintf("name %s exported %s\n", name, kind), nil
 }
+
+func (f *fake) SetPort(_ context.Context, name string, r api.SetPort) (api.Port, error) {
+	for _, p := range f.ports {
+		if p.Name == name {
+			f.note("set port %s %+v", name, r)
+			return p, nil
+		}
+	}
+	return api.Port{}, notFound("port", name)
+}
+
+func (f *fake) PlugPort(_ context.Context, r api.PlugPort) (api.Port, error) {
+	f.note("plug %+v", r)
+	return api.Port{Name: r.Interface, Spec: &spec.Port{Network: r.Network, Interface: r.Interface, Held: spec.HeldOutside}}, nil
+}
+
+func (f *fake) UnplugPort(_ context.Context, iface string) error {
+	f.note("unplug %s", iface)
+	return nil
+}

@@ -55,8 +55,9 @@ var rooms = map[string][]string{
 	"internal/dhcpclient": {"plan", "spec", "socket", "netns"},
 
 	// The contract and its client.
-	"internal/api": {"spec"},
-	"internal/cli": {"api", "spec", "xpath", "libvirthost"},
+	"internal/api":      {"spec"},
+	"internal/handover": {"api", "spec"},
+	"internal/cli":      {"api", "handover", "spec", "xpath", "libvirthost"},
 
 	// Pure but for the engine of expressions.
 	"internal/xpath": {"xmltree"},
@@ -78,7 +79,7 @@ var rooms = map[string][]string{
 
 	// Wiring. The daemon may import every room but cli and lab.
 	"internal/daemon": {
-		"announce", "api", "conntrack", "dhcpclient", "dns", "kernel", "lease", "manage", "netns", "nft", "plan", "qemuguest", "reconcile", "resolved", "serve", "spec", "specfile",
+		"announce", "api", "conntrack", "dhcpclient", "dns", "handover", "kernel", "lease", "manage", "netns", "nft", "plan", "qemuguest", "reconcile", "resolved", "serve", "spec", "specfile",
 		"store", "testhost", "verify",
 	},
 	"cmd/kvmnet": {"cli", "daemon", "lab"},

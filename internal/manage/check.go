@@ -93,7 +93,9 @@ func keepPort(p, old *spec.Port) {
 			p.Interface, p.Peer = cmp.Or(p.Interface, old.Interface), cmp.Or(p.Peer, old.Peer)
 		}
 	}
-	p.MAC = cmp.Or(p.MAC, spec.GenerateMAC(newUUID()))
+	if p.Held != spec.HeldOutside {
+		p.MAC = cmp.Or(p.MAC, spec.GenerateMAC(newUUID()))
+	}
 	p.UUID = cmp.Or(p.UUID, newUUID())
 }
 

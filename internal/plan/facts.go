@@ -5,6 +5,8 @@ import (
 	"net/netip"
 	"slices"
 	"strings"
+
+	"kvmnet/internal/spec"
 )
 
 // Facts are what Build must know about the host besides the spec. They are
@@ -18,6 +20,7 @@ type Facts struct {
 
 	Guests   map[string]map[string][]netip.Addr // network → host name, lower case → addresses
 	Acquired map[string]Acquired                // "r1/uplink" → what it got by DHCP
+	Leases   map[string][]Leased                // network → the leases of its guests, where a guard asks for them
 
 	Links     map[string]Link     // every link, by name
 	Addresses []Addr              // those on links that are not ours, sorted
@@ -31,6 +34,13 @@ type Facts struct {
 	Forwards6 bool                // the whole host forwards IPv6
 	IPv6      bool                // the kernel has IPv6
 	ForceIPv6 bool                // the kernel can forward IPv6 per interface (6.17 and later)
+}
+
+// Leased is an address that a guest has by DHCP.
+type Leased struct {
+	MAC  spec.MAC
+	Addr netip.Addr
+	Port string // the port it is behind, by its name, or the interface of an adopted one
 }
 
 // Borrowed records, for every setting of a foreign object that we changed, the

@@ -65,6 +65,7 @@ type Link struct {
 	Master string   // bridge it is a port of, "" = none
 	Index  int      // observed only
 	Parent string   // observed only: veth peer in the same namespace, or the lower device
+	Open   bool     // observed only, of a tap: a program has it open (the link has a carrier)
 
 	// Foreign says that the device is somebody else's and only Master is ours
 	// to set, because the spec names it. It is never created or deleted.
@@ -81,6 +82,7 @@ type Link struct {
 	PeerNS   string // namespace of the other end, where that is another one
 	Lower    string // macvlan, macvtap: the NIC below it, which is in the daemon's own namespace
 	TapOwner string // user number that may open the tap, "" = root
+	Queues   int    // pairs of queues the tap may be opened with; 0 = 1
 
 	Sharing string // macvtap: who hears it, as spec.DirectMode; "" = not managed
 }

@@ -96,7 +96,7 @@ func (s *Spec) defaultMACs() {
 		r.takeMACs(taken)
 	}
 	for name, p := range sorted(s.Ports) {
-		if p.MAC.IsZero() {
+		if p.MAC.IsZero() && p.Held != HeldOutside { // whose guest has one of its own
 			p.MAC = freeMAC("port/"+name, taken)
 			taken[p.MAC] = true
 		}

@@ -14,6 +14,7 @@ func (c *checker) network(path, name string, n *Network) {
 		c.addError(Field(path, "uuid"), "remove it to have one made", checkUUID(n.UUID))
 	}
 	c.mode(Field(path, "mode"), n.Mode)
+	c.networkGuards(path, n)
 	if n.Mode == Bridge {
 		c.onHostBridge(path, n)
 		return

@@ -20,6 +20,7 @@ func (c *checker) port(path, name string, p *Port) {
 		c.add(Field(path, "mac"), "clear the lowest bit of the first byte", "%s is a multicast address, no guest can have it", p.MAC)
 	}
 	n := c.whole(p.Network, c.portNetwork(Field(path, "network"), p.Network))
+	c.portLimits(path, p)
 	c.directPort(path, p, n)
 	if !c.few(Field(path, "addresses"), len(p.Addresses), maxAddresses) {
 		return
@@ -50,7 +51,7 @@ func (c *checker) portType(path string, p *Port) {
 	default:
 		c.add(Field(path, "type"), oneOf(string(p.Type), "types", texts(portTypes)), "%q is not a type of port", string(p.Type))
 	}
-	if i := strings.IndexFunc(p.Owner, func(r rune) bool { return r <= ' ' || r > '~' || r == ':' }); i >= 0 {
+	if i := strings.IndexFunc(p.Owner, notInAccount); i >= 0 {
 		c.add(Field(path, "owner"), "", "%q is neither a user name nor a number", p.Owner)
 	}
 }

@@ -56,6 +56,9 @@ type Network struct {
 	Connections int               `yaml:"connections,omitempty" json:"connections,omitempty"` // most connections of the guests at a time; 0 = any number
 	Isolated    bool              `yaml:"isolated,omitempty" json:"isolated,omitempty"`       // its guests do not reach each other on the bridge
 	Bandwidth   *Bandwidth        `yaml:"bandwidth,omitempty" json:"bandwidth,omitempty"`     // between its guests and the host, all of them together
+	Guard       Guard             `yaml:"guard,omitempty" json:"guard,omitempty"`             // what guests are kept from sending, those on adopted ports too; "" = off
+	Storm       *Storm            `yaml:"storm,omitempty" json:"storm,omitempty"`             // what the guard against storms lets each guest send; nil = DefaultStorm
+	Access      []Access          `yaml:"access,omitempty" json:"access,omitempty"`           // who may have ports without being root; without, nobody
 	Direct      *Direct           `yaml:"direct,omitempty" json:"direct,omitempty"`           // mode bridge only: macvtap ports on NICs of the host instead of a bridge
 	Libvirt     *Libvirt          `yaml:"libvirt,omitempty" json:"libvirt,omitempty"`         // what a libvirt definition says beyond all this
 	Autostart   *bool             `yaml:"autostart,omitempty" json:"autostart,omitempty"`     // nil = true
@@ -156,6 +159,12 @@ type Port struct {
 	MAC       MAC          `yaml:"mac,omitempty" json:"mac,omitzero"`              // the guest's address; generated when zero
 	Addresses []netip.Addr `yaml:"addresses,omitempty" json:"addresses,omitempty"` // the guest's fixed addresses, for reservations and guards
 	Owner     string       `yaml:"owner,omitempty" json:"owner,omitempty"`         // tap only: user name or number that may open it
+	Queues    int          `yaml:"queues,omitempty" json:"queues,omitempty"`       // tap only: pairs of queues a guest may open it with, 1–256, heeded when it is made; 0 = 1
+	Bandwidth *Bandwidth   `yaml:"bandwidth,omitempty" json:"bandwidth,omitempty"` // of this guest: in is what it receives, out what it sends
+	Guard     Guard        `yaml:"guard,omitempty" json:"guard,omitempty"`         // "" = the network's
+	Storm     *Storm       `yaml:"storm,omitempty" json:"storm,omitempty"`         // nil = the network's
+	Unplugged bool         `yaml:"unplugged,omitempty" json:"unplugged,omitempty"` // the cable is out
+	Held      Held         `yaml:"held,omitempty" json:"held,omitempty"`           // it lives no longer than what uses it; transient ports only
 	Device    string       `yaml:"device,omitempty" json:"device,omitempty"`       // macvtap only: the NIC below; chosen when empty
 	Libvirt   *Libvirt     `yaml:"libvirt,omitempty" json:"libvirt,omitempty"`     // what libvirt said of it beyond all this
 }
