@@ -65,15 +65,15 @@ func TestAPortOfLibvirtBecomesOneOfOurs(t *testing.T) {
 		{
 			"with all that is not ours",
 			"<networkport><uuid>" + portUUID + "</uuid><owner><name>vm1</name><uuid>bbbbbbbb-0000-0000-0000-000000000001</uuid></owner><group>web</group><mac address='52:54:0:0:0:99'/>" +
-				"<virtualport type='openvswitch'/><bandwidth><inbound average='9'/></bandwidth><vlan><tag id='3'/></vlan><port isolated='yes'/><rxfilters trustGuest='yes'/></networkport>",
-			spec.Port{Network: "lab", UUID: portUUID, Guest: "vm1", MAC: spec.MAC{0x52, 0x54, 0, 0, 0, 0x99}, Libvirt: &spec.Libvirt{Kept: `<networkport>
+				"<virtualport type='openvswitch'/><bandwidth classID='3'><inbound average='9' floor='4'/></bandwidth><vlan><tag id='3'/></vlan><port isolated='yes'/><rxfilters trustGuest='yes'/></networkport>",
+			spec.Port{Network: "lab", UUID: portUUID, Guest: "vm1", MAC: spec.MAC{0x52, 0x54, 0, 0, 0, 0x99}, Bandwidth: &spec.Bandwidth{In: spec.Limit{Rate: 72000}}, Libvirt: &spec.Libvirt{Kept: `<networkport>
   <owner>
     <uuid>bbbbbbbb-0000-0000-0000-000000000001</uuid>
   </owner>
   <group>web</group>
   <virtualport type='openvswitch'/>
-  <bandwidth>
-    <inbound average='9'/>
+  <bandwidth classID='3'>
+    <inbound average='9' floor='4'/>
   </bandwidth>
   <vlan>
     <tag id='3'/>
@@ -102,6 +102,86 @@ func TestAPortOfLibvirtBecomesOneOfOurs(t *testing.T) {
 				t.Errorf("notes on %q, want %q", paths, test.notes)
 			}
 		})
+	}
+}
+
+// portWith is a port with something in it.
+func portWith(inside string) string {
+	return "<networkport><uuid>" + portUUID + "</uuid><owner><name>vm1</name><uuid>00000000-0000-0000-0000-000000000000</uuid></owner><mac address='52:54:0:0:0:99'/>" + inside + "</networkport>"
+}
+
+// A limit that is ours is not kept, and comes back as it was written.
+func TestLimitsOfPortsOfLibvirtAreOurs(t *testing.T) {
+	n := read(t, "<network><name>lab</name><bridge name='lab0'/><bandwidth><inbound average='5000'/></bandwidth></network>")
+	const mbit = 1e6
+	for _, test := range []struct {
+		bandwidth string
+		want      *spec.Bandwidth
+		kept      bool
+		notes     int
+	}{
+		{"<inbound average='125' peak='250' burst='64'/><outbound average='1250'/>", &spec.Bandwidth{In: spec.Limit{Rate: mbit, Peak: 2 * mbit, Burst: 64 << 10}, Out: spec.Limit{Rate: 10 * mbit}}, false, 0},
+		{"<outbound average='1250' burst='7'/>", &spec.Bandwidth{Out: spec.Limit{Rate: 10 * mbit, Burst: 7 << 10}}, false, 0},
+		{"<inbound average='125' floor='100'/>", &spec.Bandwidth{In: spec.Limit{Rate: mbit}}, true, 1},
+		{"<inbound floor='100'/>", nil, true, 1},
+		{"<inbound average='0'/>", nil, true, 0},
+		{"<inbound average='999999999999'/>", &spec.Bandwidth{In: spec.Limit{Rate: 1e12}}, true, 0}, // the most that a limit can say
+		{"", nil, false, 0},
+	} {
+		p, err := ReadPort([]byte(portWith("<bandwidth>" + test.bandwidth + "</bandwidth>")))
+		if err == nil {
+			err = p.Join(n)
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+		s, notes := p.Spec("lab")
+		if !equal(s.Bandwidth, test.want) || (s.Libvirt != nil) != test.kept || len(notes) != test.notes {
+			t.Errorf("%s: got %+v, kept %+v, %q", test.bandwidth, s.Bandwidth, s.Libvirt, notes)
+		}
+		if got, want := PortOf("", s, n).Format(), p.Format(); got != want {
+			t.Errorf("%s: comes back as\n%s\nwant\n%s", test.bandwidth, got, want)
+		}
+	}
+}
+
+// The spec is the truth: a limit that was changed since is dumped as it is now.
+func TestLimitsThatChangedAreDumpedAsTheyAre(t *testing.T) {
+	n := read(t, "<network><name>lab</name><bridge name='lab0'/></network>")
+	for _, test := range []struct {
+		kept string
+		now  *spec.Bandwidth
+		want string
+	}{
+		{"", &spec.Bandwidth{In: spec.Limit{Rate: 8000}}, "<bandwidth>\n    <inbound average='1'/>\n  </bandwidth>"},
+		{"<inbound average='7' floor='3'/><outbound average='9'/>", &spec.Bandwidth{In: spec.Limit{Rate: 16000}}, "<bandwidth>\n    <inbound average='2' floor='3'/>\n  </bandwidth>"},
+		{"<inbound average='7' floor='3'/>", &spec.Bandwidth{Out: spec.Limit{Rate: 16000}}, "<bandwidth>\n    <outbound average='2'/>\n  </bandwidth>"},
+		{"<inbound average='7' floor='3'/>", nil, ""},
+	} {
+		s := &spec.Port{UUID: portUUID, Bandwidth: test.now, Libvirt: &spec.Libvirt{Kept: "<networkport><bandwidth>" + test.kept + "</bandwidth></networkport>"}}
+		got := PortOf("vm1", s, n).Format()
+		if test.want == "" && strings.Contains(got, "bandwidth") || !strings.Contains(got, test.want) {
+			t.Errorf("%s, now %+v, is dumped as\n%s", test.kept, test.now, got)
+		}
+	}
+}
+
+// Libvirt limits a macvtap at its device; kvmnet limits ports of bridges.
+func TestLimitsOfAMacvtapAreKept(t *testing.T) {
+	n := read(t, "<network><name>lab</name><forward mode='bridge' dev='eth1'/></network>")
+	p, err := ReadPort([]byte(portWith("<bandwidth><inbound average='9'/></bandwidth>")))
+	if err == nil {
+		err = p.Join(n)
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	s, notes := p.Spec("lab")
+	if s.Bandwidth != nil || s.Libvirt == nil || len(notes) != 1 || notes[0].Message != "<bandwidth> is kept, but not supported here, because limits are for ports of bridges, not for a macvtap" {
+		t.Errorf("got %+v, kept %+v, %q", s.Bandwidth, s.Libvirt, notes)
+	}
+	if got := PortOf("", s, n).Format(); got != p.Format() {
+		t.Errorf("comes back as\n%s", got)
 	}
 }
 

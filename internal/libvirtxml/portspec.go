@@ -14,9 +14,10 @@ const noOwner = "00000000-0000-0000-0000-000000000000"
 // told of in the notes with those of the reading.
 func (p *Port) Spec(network string) (*spec.Port, []specfile.Problem) {
 	to := &spec.Port{Network: network, UUID: p.UUID, Guest: p.Owner, MAC: p.MAC}
-	if p.Plug != nil && p.Plug.Type == "direct" {
+	if p.onNIC() {
 		to.Type, to.Device = spec.Macvtap, p.Plug.Dev
 	}
+	to.Bandwidth = p.limits()
 	if kept := p.kept(); kept != "" {
 		to.Libvirt = &spec.Libvirt{Kept: kept}
 	}
@@ -30,7 +31,8 @@ func (p *Port) lacking() (notes []specfile.Problem) {
 			notes = append(notes, specfile.Problem{Path: element, Message: "<" + element + "> is kept, but not supported here, because " + because})
 		}
 	}
-	lack(p.Bandwidth != nil, "bandwidth", "limits are the network's, for all of its ports together")
+	lack(p.Bandwidth != nil && p.onNIC(), "bandwidth", "limits are for ports of bridges, not for a macvtap")
+	lack(p.Bandwidth != nil && p.Bandwidth.In != nil && p.Bandwidth.In.Floor > 0, "bandwidth", "a port has no rate that others must leave to it")
 	lack(p.VLAN != nil, "vlan", "ports are not tagged")
 	lack(p.VirtualPort != nil, "virtualport", "no switch outside is told of ports")
 	lack(p.Isolated != "", "port", "isolation is the network's, for all of its ports")
@@ -39,10 +41,41 @@ func (p *Port) lacking() (notes []specfile.Problem) {
 	return notes
 }
 
+// onNIC reports whether the port is a macvtap.
+func (p *Port) onNIC() bool { return p.Plug != nil && p.Plug.Type == "direct" }
+
+// limits are those that kvmnet keeps a port to; nil = none.
+func (p *Port) limits() *spec.Bandwidth {
+	if p.Bandwidth == nil || p.onNIC() {
+		return nil
+	}
+	b := spec.Bandwidth{In: limitOf(p.Bandwidth.In), Out: limitOf(p.Bandwidth.Out)}
+	if b == (spec.Bandwidth{}) {
+		return nil
+	}
+	return &b
+}
+
+// takeLimits makes the limits those of a spec. What was kept of them stands where it
+// says the same, and more.
+func (p *Port) takeLimits(s *spec.Port) {
+	if s.Device != "" || equal(p.limits(), s.Bandwidth) {
+		return
+	}
+	kept := p.Bandwidth
+	p.Bandwidth = renderBandwidth(s.Bandwidth)
+	if p.Bandwidth != nil && p.Bandwidth.In != nil && kept != nil && kept.In != nil {
+		p.Bandwidth.In.Floor = kept.In.Floor
+	}
+}
+
 // kept is what a spec cannot say, as a part of a document.
 func (p *Port) kept() string {
 	rest := *p
 	rest.UUID, rest.Owner, rest.MAC = "", "", spec.MAC{}
+	if rest.ClassID == 0 && equal(rest.Bandwidth, renderBandwidth(p.limits())) {
+		rest.Bandwidth = nil
+	}
 	if rest.OwnerUUID == noOwner {
 		rest.OwnerUUID = ""
 	}
@@ -62,6 +95,7 @@ func PortOf(name string, s *spec.Port, n *Network) *Port {
 	p := keptPort(s.Libvirt)
 	p.UUID, p.Owner, p.MAC = strings.ToLower(s.UUID), speakable(or(s.Guest, name)), s.MAC
 	p.OwnerUUID = or(p.OwnerUUID, noOwner)
+	p.takeLimits(s)
 	if p.Plug == nil {
 		p.Plug = n.plugOf(s)
 	}

@@ -38,8 +38,8 @@ func (t *translation) group(place string, g PortGroup) {
 	if g.TrustGuestRxFilters == "yes" {
 		t.lacking(place+"@trustGuestRxFilters", "kvmnet does not let guests change the filters of a NIC")
 	}
-	if g.Bandwidth != nil {
-		t.lacking(place+"/bandwidth[0]", "limits are the network's, for all of its ports together")
+	if g.Bandwidth != nil && t.to.Direct != nil {
+		t.lacking(place+"/bandwidth[0]", "limits are for ports of bridges, not for a macvtap")
 	}
 	if g.Isolated == "yes" {
 		t.lacking(place+"/port[0]@isolated", "isolation is the network's, for all of its ports")

@@ -1,14 +1,13 @@
 package spec
 
 import (
-	"fmt"
 	"slices"
 	"strings"
 )
 
 // Guard says what a guest is kept from sending: GuardOff, GuardStrict, or some of
-// GuardWords with commas between them, "mac, address". "" = what its network says;
-// of a network off.
+// GuardWords, as a list or with commas between them: "mac, address". "" = what its
+// network says; of a network off.
 type Guard string
 
 // The guards that have a name of their own.
@@ -30,17 +29,17 @@ const (
 var GuardWords = []string{GuardMAC, GuardAddress, GuardServer, GuardTag, GuardStorm}
 
 // Words lists what the guard keeps a guest from, in the order of GuardWords.
-func (g Guard) Words() (words []string) {
+func (g Guard) Words() (kept []string) {
 	if g == GuardStrict {
 		return GuardWords
 	}
 	said := g.fields()
 	for _, w := range GuardWords {
 		if slices.Contains(said, w) {
-			words = append(words, w)
+			kept = append(kept, w)
 		}
 	}
-	return words
+	return kept
 }
 
 // Has reports whether a word of GuardWords is part of the guard.
@@ -53,28 +52,41 @@ func (g Guard) Covers(other Guard) bool {
 	return !slices.ContainsFunc(other.Words(), func(w string) bool { return !g.Has(w) })
 }
 
-func (g Guard) fields() []string {
-	return strings.FieldsFunc(string(g), func(r rune) bool { return r == ',' || r == ' ' })
-}
+func (g Guard) fields() []string { return words(string(g)) }
+
+// UnmarshalList takes the words from a list.
+func (g *Guard) UnmarshalList(list []string) error { *g = Guard(join(list)); return nil }
+
+// UnmarshalJSON reads a word or a list.
+func (g *Guard) UnmarshalJSON(b []byte) error { return readWords(b, (*string)(g)) }
 
 // CheckGuard returns an error when the text is not a guard.
 func CheckGuard(g Guard) error {
-	if g == "" || g == GuardOff || g == GuardStrict {
-		return nil
-	}
-	words := g.fields()
-	for i, w := range words {
+	said := g.fields()
+	for i, w := range said {
+		alone := w == string(GuardOff) || w == string(GuardStrict)
 		switch {
-		case !slices.Contains(GuardWords, w):
-			return fmt.Errorf("%q is not a guard; there are off, strict, and %s", w, strings.Join(GuardWords, ", "))
-		case slices.Contains(words[:i], w):
-			return fmt.Errorf("%s is listed twice", w)
+		case alone && len(said) > 1:
+			return advise("write it alone, or the words it is to be", "%s is no word beside others", w)
+		case !alone && !slices.Contains(GuardWords, w):
+			return advise(nearGuard(w), "%q is not a guard", w)
+		case slices.Contains(said[:i], w):
+			return advise("remove it", "%s is listed twice", w)
 		}
 	}
-	if len(words) == 0 {
-		return fmt.Errorf("%q is not a guard", string(g))
+	if len(said) == 0 && g != "" {
+		return advise(nearGuard(""), "%q is not a guard", string(g))
 	}
 	return nil
+}
+
+// nearGuard is the hint for a word that is none of a guard.
+func nearGuard(word string) string {
+	all := append([]string{string(GuardOff), string(GuardStrict)}, GuardWords...)
+	if near := Nearest(word, all); near != "" {
+		return "did you mean " + near + "?"
+	}
+	return "write off, strict, or some of " + strings.Join(GuardWords, ", ")
 }
 
 // Storm is how many frames to everybody one guest may send a second.

@@ -20,7 +20,7 @@ func (c *checker) port(path, name string, p *Port) {
 		c.add(Field(path, "mac"), "clear the lowest bit of the first byte", "%s is a multicast address, no guest can have it", p.MAC)
 	}
 	n := c.whole(p.Network, c.portNetwork(Field(path, "network"), p.Network))
-	c.portLimits(path, p)
+	c.portLimits(path, p, n)
 	c.directPort(path, p, n)
 	if !c.few(Field(path, "addresses"), len(p.Addresses), maxAddresses) {
 		return

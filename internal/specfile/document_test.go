@@ -6,22 +6,24 @@ import (
 	"testing"
 )
 
-// What docs/services.md shows can be applied.
+// What the documentation shows can be applied.
 func TestDocumentedExamplesAreValid(t *testing.T) {
 	t.Parallel()
-	text, err := os.ReadFile("../../docs/services.md")
-	if err != nil {
-		t.Fatal(err)
-	}
-	blocks := strings.Split(string(text), "```yaml\n")[1:]
-	if len(blocks) < 4 {
-		t.Fatalf("found %d examples", len(blocks))
-	}
-	for _, b := range blocks {
-		b, _, _ = strings.Cut(b, "```")
-		f, _ := Parse("services.md", []byte(inNetwork(b)))
-		if got := report(f.Validate(nil)); got != "" {
-			t.Error(got)
+	for name, least := range map[string]int{"services.md": 4, "ports.md": 1} {
+		text, err := os.ReadFile("../../docs/" + name)
+		if err != nil {
+			t.Fatal(err)
+		}
+		blocks := strings.Split(string(text), "```yaml\n")[1:]
+		if len(blocks) < least {
+			t.Fatalf("found %d examples in %s", len(blocks), name)
+		}
+		for _, b := range blocks {
+			b, _, _ = strings.Cut(b, "```")
+			f, _ := Parse(name, []byte(inNetwork(b)))
+			if got := report(f.Validate(nil)); got != "" {
+				t.Error(got)
+			}
 		}
 	}
 }
@@ -33,6 +35,8 @@ func inNetwork(part string) string {
 	switch {
 	case strings.HasPrefix(part, "networks:"):
 		return part
+	case strings.HasPrefix(part, "ports:"):
+		return network + part
 	case strings.HasPrefix(part, "dns:"):
 		return network + indent("    ")
 	}

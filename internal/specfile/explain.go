@@ -98,7 +98,7 @@ func kindHint(path string, n *yaml.Node, t reflect.Type) string {
 		return emptyHint
 	case t.Kind() == reflect.Slice && n.Kind == yaml.MappingNode:
 		return "put a dash before each element"
-	case t.Kind() == reflect.Slice && one && isText(reflect.New(t.Elem()).Elem()) || t == reflect.TypeFor[[]string]() && one:
+	case t.Kind() == reflect.Slice && one && isWordType(t.Elem()) || t == reflect.TypeFor[[]string]() && one:
 		return fmt.Sprintf("write %s: [%s]", strings.Join(key, ""), n.Value)
 	case t.Kind() == reflect.String && n.Kind == yaml.SequenceNode && len(n.Content) == 1:
 		return fmt.Sprintf("write %s: %s", strings.Join(key, ""), n.Content[0].Value)
@@ -115,6 +115,12 @@ func kindHint(path string, n *yaml.Node, t reflect.Type) string {
 	return ""
 }
 
+// isWordType reports whether a value of the type is written as a word.
+func isWordType(t reflect.Type) bool {
+	v := reflect.New(t).Elem()
+	return isText(v) || isWords(v)
+}
+
 // likely are the keys that a word in place of an object is most likely the value of.
 var likely = map[reflect.Type][]string{
 	reflect.TypeFor[spec.Uplink]():     {"bridge"},
@@ -122,6 +128,8 @@ var likely = map[reflect.Type][]string{
 	reflect.TypeFor[spec.AddressSet](): {"addresses"},
 	reflect.TypeFor[spec.Traffic]():    {"protocol"},
 	reflect.TypeFor[spec.Bandwidth]():  {"out"},
+	reflect.TypeFor[spec.Storm]():      {"broadcast"},
+	reflect.TypeFor[spec.Access]():     {"user"},
 }
 
 var articles = map[reflect.Type]string{
@@ -140,6 +148,7 @@ var articles = map[reflect.Type]string{
 	reflect.TypeFor[spec.Target]():     "a guest, or a guest and a port,",
 	reflect.TypeFor[spec.Rate]():       "a rate such as 10mbit",
 	reflect.TypeFor[spec.Parties]():    "the name of a network, or a list of them,",
+	reflect.TypeFor[spec.Guard]():      "a guard such as strict, or a list of words,",
 }
 
 // article names what a type is written as.

@@ -49,7 +49,7 @@ func (d *decoder) unknownKey(path string, key *yaml.Node, name string, t reflect
 	hint := "the keys here are " + strings.Join(known, ", ")
 	near, found := spec.Nearest(name, known), belongs(path, name)
 	switch {
-	case near != "" && (strings.EqualFold(near, name) || len(found.inside) == 0):
+	case near != "" && (strings.EqualFold(near, name) || near == name+"s" || len(found.inside) == 0):
 		hint = fmt.Sprintf("did you mean %s?", near)
 		d.file.faulty[spec.Field(path, near)] = true
 	case len(found.inside) > 0:

@@ -17,11 +17,13 @@ func Network(t *rapid.T) *spec.Network {
 		UUID: rapid.SampledFrom([]string{"", "3e3fce45-4f53-4fa7-bb32-11f34168b82b"}).Draw(t, "uuid"),
 		Mode: rapid.SampledFrom(spec.Modes).Draw(t, "mode"), OnDemand: rapid.Bool().Draw(t, "onDemand"),
 		Isolated: rapid.Bool().Draw(t, "isolated"),
+		Access:   rapid.SampledFrom([][]spec.Access{nil, {{User: "alice", Ports: 5, Guards: []spec.Guard{"mac, tag", spec.GuardStrict}}, {Group: "1000"}}}).Draw(t, "access"),
 	}
 	if n.Mode == spec.Bridge {
 		onHost(t, n)
 		return n
 	}
+	guards(t, n)
 	n.Bridge = bridge(t)
 	n.Subnets = subnets(t)
 	n.Routes = routes(t, n.Subnets)
@@ -49,6 +51,12 @@ func onHost(t *rapid.T, n *spec.Network) {
 		return
 	}
 	n.Bridge.Name = "br0"
+	guards(t, n)
+}
+
+func guards(t *rapid.T, n *spec.Network) {
+	n.Guard = rapid.SampledFrom([]spec.Guard{"", "", spec.GuardOff, spec.GuardStrict, "mac, address", "storm"}).Draw(t, "guard")
+	n.Storm = rapid.SampledFrom([]*spec.Storm{nil, {Broadcast: 7}, {Broadcast: 1, Multicast: 1_000_000}}).Draw(t, "storm")
 }
 
 func word() *rapid.Generator[string] { return rapid.StringMatching(`[a-z][a-z0-9-]{0,4}[a-z0-9]`) }

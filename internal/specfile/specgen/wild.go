@@ -45,6 +45,9 @@ func anyNetwork(t *rapid.T) *spec.Network {
 		Connections: rapid.Int().Draw(t, "connections"),
 		Isolated:    rapid.Bool().Draw(t, "isolated"),
 		Bandwidth:   anyBandwidth().Draw(t, "bandwidth"),
+		Guard:       anyGuard().Draw(t, "guard"),
+		Storm:       rapid.Ptr(rapid.Custom(anyStorm), true).Draw(t, "storm"),
+		Access:      rapid.SliceOfN(rapid.Custom(anyAccess), 0, 3).Draw(t, "access"),
 		Direct:      rapid.Ptr(rapid.Custom(anyDirect), true).Draw(t, "direct"),
 		Libvirt:     rapid.Ptr(rapid.Custom(anyLibvirt), true).Draw(t, "libvirt"),
 		Autostart:   rapid.Ptr(rapid.Bool(), true).Draw(t, "autostart"),
@@ -185,6 +188,22 @@ func anyPort(t *rapid.T) *spec.Port {
 		Interface: anyText().Draw(t, "interface"), Peer: anyText().Draw(t, "peer"), MAC: anyMAC().Draw(t, "mac"),
 		Addresses: rapid.SliceOfN(anyAddr(), 0, 3).Draw(t, "addresses"), Owner: anyText().Draw(t, "owner"),
 		UUID: anyText().Draw(t, "uuid"), Guest: anyText().Draw(t, "guest"), Device: anyText().Draw(t, "device"),
+		Queues: rapid.Int().Draw(t, "queues"), Bandwidth: anyBandwidth().Draw(t, "bandwidth"),
+		Guard: anyGuard().Draw(t, "guard"), Storm: rapid.Ptr(rapid.Custom(anyStorm), true).Draw(t, "storm"),
+		Unplugged: rapid.Bool().Draw(t, "unplugged"), Held: spec.Held(anyText().Draw(t, "held")),
 		Libvirt: rapid.Ptr(rapid.Custom(anyLibvirt), true).Draw(t, "libvirt"),
 	}
+}
+
+func anyGuard() *rapid.Generator[spec.Guard] {
+	return rapid.Map(rapid.OneOf(anyText(), rapid.SampledFrom([]string{"off", "strict", "mac, address", "tag,storm", "on, off"})), func(s string) spec.Guard { return spec.Guard(s) })
+}
+
+func anyStorm(t *rapid.T) spec.Storm {
+	return spec.Storm{Broadcast: rapid.Int().Draw(t, "broadcast"), Multicast: rapid.Int().Draw(t, "multicast")}
+}
+
+func anyAccess(t *rapid.T) spec.Access {
+	return spec.Access{User: anyText().Draw(t, "user"), Group: anyText().Draw(t, "group"), Ports: rapid.Int().Draw(t, "ports"),
+		Guards: rapid.SliceOfN(anyGuard(), 0, 3).Draw(t, "guards")}
 }
