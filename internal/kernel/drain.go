@@ -24,13 +24,42 @@ func (a *applier) drain(index int) {
 	if err != nil || !limited || a.k.waiting(index) == 0 {
 		return
 	}
-	const unlimited = 1e12
-	if a.setBucket(index, bucketFor(plan.Shape{Rate: unlimited}, s.MTU)) != nil {
+	if a.setBucket(index, bucketFor(plan.Shape{Rate: unlimited}, s.MTU)) == nil {
+		a.empties(index)
+	}
+}
+
+// The kernel counts time in nanoseconds: at boundless no packet takes any.
+const (
+	unlimited = 1e12    // bits a second
+	boundless = 1 << 60 // bytes a second
+)
+
+// makeWay has the root qdisc of a link send what waits there before its bucket becomes
+// b, a smaller one. A packet that waits and does not fit it any more would wait for
+// ever, and all behind it (tbf_dequeue does not take it apart as tbf_enqueue does).
+// What comes meanwhile is cut to fit already: that goes by the burst of the peak, too.
+func (a *applier) makeWay(index int, b bucket) {
+	list, err := a.k.buckets()
+	old, limited := list[index]
+	if err != nil || !limited || b.largest() > bucketFor(old, old.MTU).largest() {
 		return
 	}
-	for end := time.Now().Add(drainFor); a.k.waiting(index) > 0 && time.Now().Before(end); {
-		time.Sleep(drainEvery)
+	open := bucketFor(plan.Shape{Rate: unlimited}, old.MTU)
+	open.peak, open.peakBurst = boundless, b.largest()
+	if a.setBucket(index, open) == nil && !a.empties(index) {
+		_ = a.k.change(unix.RTM_DELQDISC, 0, rootOf(index), attrText(nl.TCA_KIND, tokenBucket)) // better lost than stuck
 	}
+}
+
+// empties waits until nothing waits on a link, and reports whether that is so.
+func (a *applier) empties(index int) bool {
+	for end := time.Now().Add(drainFor); a.k.waiting(index) > 0; time.Sleep(drainEvery) {
+		if time.Now().After(end) {
+			return false
+		}
+	}
+	return true
 }
 
 // waiting is how many frames the root qdisc of a link holds.
@@ -41,23 +70,25 @@ func (k *Kernel) waiting(index int) int {
 	}
 	for _, m := range msgs {
 		if len(m) >= nl.SizeofTcMsg && number(m[4:]) == index && native.Uint32(m[12:]) == rootHandle {
-			return queued(m[nl.SizeofTcMsg:])
+			return int(statsOf(m[nl.SizeofTcMsg:]).waiting)
 		}
 	}
 	return 0
 }
 
-// queued reads qlen, the first of struct gnet_stats_queue.
-func queued(qdisc []byte) int {
+// queueStats are the first numbers of struct gnet_stats_queue, in packets.
+type queueStats struct{ waiting, dropped uint32 }
+
+func statsOf(qdisc []byte) (s queueStats) {
 	for kind, v := range attrs(qdisc) {
 		if kind != nl.TCA_STATS2 {
 			continue
 		}
 		for kind, v := range attrs(v) {
-			if kind == nl.TCA_STATS_QUEUE {
-				return number(v)
+			if kind == nl.TCA_STATS_QUEUE && len(v) >= 12 {
+				return queueStats{native.Uint32(v), native.Uint32(v[8:])} // the bytes that wait are between
 			}
 		}
 	}
-	return 0
+	return s
 }

@@ -34,6 +34,7 @@ type device struct {
 	far    int  // the number of that namespace, as this one counts them
 	qdisc  string
 	tap    bool // kind tun only
+	signal bool // somebody is at the other end, whether the link is up or not
 	stp    bool // bridges only
 	vlans  bool // bridges only: they filter by VLAN
 	delay  int  // bridges only, in parts of userHz
@@ -88,6 +89,8 @@ func parseDevice(m []byte) (d device) {
 			d.mac = v
 		case unix.IFLA_MTU:
 			d.mtu = number(v)
+		case unix.IFLA_CARRIER:
+			d.signal = len(v) > 0 && v[0] != 0
 		case unix.IFLA_GROUP:
 			d.group = uint32(number(v))
 		case unix.IFLA_MASTER:
@@ -199,6 +202,7 @@ func (d *device) link(ns string, names map[int]string) plan.Link {
 	if len(d.mac) == len(l.MAC) && (l.Mark == "" || l.Type == "bridge" || l.Type == "macvtap" || ns != "") {
 		l.MAC = spec.MAC(d.mac)
 	}
+	l.Open = d.tap && d.signal // tun_detach drops the carrier with the last queue
 	if l.Type == "macvtap" {
 		l.Lower, l.Sharing = l.Parent, d.sharing
 	}

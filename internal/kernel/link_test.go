@@ -195,16 +195,20 @@ func TestLinkSetKeepsWhatIsNotManaged(t *testing.T) {
 	equal(t, managed(w.link("lab0")), l)
 }
 
-func TestLinkSetOfAForeignLinkTouchesOnlyItsMaster(t *testing.T) {
+// Of a link of others its bridge is ours to set, and what is said of MTU and MAC.
+func TestLinkSetOfAForeignLinkTouchesOnlyWhatIsSaid(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
 	w.stranger("veth", "eth0")
 	w.must(plan.Add, bridge("br0"))
 	before := w.link("eth0")
-	want := plan.Link{Mark: "bridge/br0", Name: "eth0", Type: "veth", MTU: 1400, MAC: mac, Master: "br0", Foreign: true}
+	want := plan.Link{Mark: "bridge/br0", Name: "eth0", Type: "veth", Master: "br0", Foreign: true}
 	w.must(plan.Set, want)
 	equal(t, w.link("eth0"), with(before, func(l *plan.Link) { l.Master = "br0" }))
-	want.Master = ""
+	want.MTU, want.MAC, want.Master = 1400, mac, ""
+	w.must(plan.Set, want)
+	equal(t, w.link("eth0"), with(before, func(l *plan.Link) { l.MTU, l.MAC = 1400, mac }))
+	want.MTU, want.MAC = before.MTU, before.MAC
 	w.must(plan.Set, want)
 	equal(t, w.link("eth0"), before)
 }

@@ -18,7 +18,7 @@ func (a *applier) setLink(l plan.Link) error {
 	case err != nil:
 		return err
 	case l.Foreign:
-		return a.enslave(have, l.Master)
+		return a.borrow(have, l)
 	case have.mark() == "":
 		return fmt.Errorf("link of type %s is not kvmnet's", have.linkType())
 	case l.Type == "macvlan" && l.Lower != "":
@@ -29,8 +29,29 @@ func (a *applier) setLink(l plan.Link) error {
 	return a.alter(have, l)
 }
 
-// alter gives a link of ours every managed field that differs.
+// borrow changes what is ours to set of a link that is not: its bridge, and what
+// frames of that need.
+func (a *applier) borrow(have device, l plan.Link) error {
+	var data []nl.NetlinkRequestData
+	if l.MTU > 0 && have.mtu != l.MTU {
+		data = append(data, attr32(unix.IFLA_MTU, l.MTU))
+	}
+	if !l.MAC.IsZero() && string(have.mac) != string(l.MAC[:]) {
+		data = append(data, attr(unix.IFLA_ADDRESS, l.MAC[:]))
+	}
+	if err := a.modify(have.index, data); err != nil {
+		return err
+	}
+	return a.enslave(have, l.Master)
+}
+
+// alter gives a link of ours every managed field that differs. A port of a guest gets
+// all of them, its bridge too, by one request.
 func (a *applier) alter(have device, l plan.Link) error {
+	master, err := a.masterOf(have, l.Master)
+	if err != nil {
+		return err
+	}
 	var data []nl.NetlinkRequestData
 	if have.alias != alias(l.Mark) {
 		data = append(data, attr(unix.IFLA_IFALIAS, []byte(alias(l.Mark))))
@@ -44,10 +65,14 @@ func (a *applier) alter(have device, l plan.Link) error {
 	if mac := hostMAC(l); !mac.IsZero() && mac != spec.MAC(have.mac) {
 		data = append(data, attr(unix.IFLA_ADDRESS, mac[:]))
 	}
+	refits := l.MTU > have.mtu && have.qdisc == tokenBucket
+	if l.Type != "bridge" && !refits {
+		return a.modify(have.index, append(data, master...))
+	}
 	if err := a.modify(have.index, data); err != nil {
 		return err
 	}
-	if l.MTU > have.mtu && have.qdisc == tokenBucket {
+	if refits {
 		if err := a.refit(have.index, l.MTU); err != nil {
 			return err
 		}
@@ -57,7 +82,7 @@ func (a *applier) alter(have device, l plan.Link) error {
 			return err
 		}
 	}
-	return a.enslave(have, l.Master)
+	return a.modify(have.index, master)
 }
 
 // hostMAC is the address of the link itself. That of a port is the guest's with
@@ -78,17 +103,26 @@ func hostMAC(l plan.Link) spec.MAC {
 
 // enslave makes a link a port of a bridge, or of none.
 func (a *applier) enslave(have device, master string) error {
+	data, err := a.masterOf(have, master)
+	if err != nil {
+		return err
+	}
+	return a.modify(have.index, data)
+}
+
+// masterOf is what makes a link a port of a bridge, or of none; nothing when it is.
+func (a *applier) masterOf(have device, master string) ([]nl.NetlinkRequestData, error) {
 	index := 0
 	if master != "" {
 		var err error
 		if index, err = a.index(master); err != nil {
-			return err
+			return nil, err
 		}
 	}
 	if index == have.master {
-		return nil
+		return nil, nil
 	}
-	return a.modify(have.index, []nl.NetlinkRequestData{attr32(unix.IFLA_MASTER, index)})
+	return []nl.NetlinkRequestData{attr32(unix.IFLA_MASTER, index)}, nil
 }
 
 // setSTP switches STP and sets its delay. A bridge without STP takes any delay,

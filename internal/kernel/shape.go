@@ -69,6 +69,15 @@ func (b bucket) options() *nl.RtAttr {
 	return options
 }
 
+// largest is the largest packet that the bucket lets pass. Segments that a sender put
+// together wait whole up to that, and larger ones are taken apart.
+func (b bucket) largest() uint32 {
+	if b.peak > 0 {
+		return min(b.burst, b.peakBurst)
+	}
+	return b.burst
+}
+
 // shape sets the limit of a link, in place where there is one already: what waits
 // is not lost.
 func (a *applier) shape(s plan.Shape) error {
@@ -79,7 +88,11 @@ func (a *applier) shape(s plan.Shape) error {
 	if err != nil {
 		return fmt.Errorf("find link %s: %w", s.Link, err)
 	}
-	return a.setBucket(d.index, bucketFor(s, d.mtu))
+	b := bucketFor(s, d.mtu)
+	if d.qdisc == tokenBucket {
+		a.makeWay(d.index, b)
+	}
+	return a.setBucket(d.index, b)
 }
 
 func (a *applier) setBucket(index int, b bucket) error {

@@ -14,10 +14,19 @@ import (
 // tunDevice is where taps are made.
 const tunDevice = "/dev/net/tun"
 
-// tapFlags are what QEMU, Firecracker and Cloud Hypervisor open a tap with:
-// frames without a prefix but with virtio's header, one queue. The tap must be
-// new: without IFF_TUN_EXCL we would attach to somebody else's.
-const tapFlags = unix.IFF_TAP | unix.IFF_NO_PI | unix.IFF_VNET_HDR | unix.IFF_TUN_EXCL
+// tapFlags are what QEMU, Firecracker and Cloud Hypervisor open a tap with: frames
+// without a prefix. A tap of several queues is opened as such by all, or the kernel
+// refuses (EINVAL of tun_set_iff).
+func tapFlags(queues int, plain bool) uint16 {
+	flags := uint16(unix.IFF_TAP | unix.IFF_NO_PI)
+	if !plain {
+		flags |= unix.IFF_VNET_HDR
+	}
+	if queues > 1 {
+		flags |= unix.IFF_MULTI_QUEUE
+	}
+	return flags
+}
 
 // addTap makes a tap. It is finished while only our descriptor keeps it, and
 // made to stay last: whatever stops us before leaves no tap behind.
@@ -26,7 +35,7 @@ func (a *applier) addTap(l plan.Link) error {
 	if err != nil {
 		return err
 	}
-	tun, err := a.openTap(l.Name)
+	tun, err := a.k.openQueue(l.Name, tapFlags(l.Queues, false)|unix.IFF_TUN_EXCL)
 	if errors.Is(err, unix.EBUSY) {
 		return a.finish(l, unix.EEXIST)
 	}
@@ -59,16 +68,17 @@ func tapOwner(l plan.Link) (int, error) {
 	return int(uid), nil
 }
 
-// openTap makes a tap that lasts as long as the descriptor. Its namespace is
-// that of the thread which opens the device.
-func (a *applier) openTap(name string) (int, error) {
+// openQueue opens a queue of a tap. One that is not there is made, and lasts as long
+// as the descriptor: with IFF_TUN_EXCL it must be new, or we would attach to somebody
+// else's. Its namespace is that of the thread which opens the device.
+func (k *Kernel) openQueue(name string, flags uint16) (int, error) {
 	ifr, err := unix.NewIfreq(name)
 	if err != nil {
 		return -1, fmt.Errorf("name tap: %w", err)
 	}
-	ifr.SetUint16(tapFlags)
+	ifr.SetUint16(flags)
 	tun := -1
-	err = a.k.ns.Do(func() error {
+	err = k.ns.Do(func() error {
 		fd, err := unix.Open(tunDevice, os.O_RDWR|unix.O_CLOEXEC, 0)
 		if err != nil {
 			return fmt.Errorf("open %s: %w", tunDevice, err)

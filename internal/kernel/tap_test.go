@@ -24,7 +24,9 @@ func needTun(t *testing.T) {
 }
 
 // open attaches to a tap as a hypervisor does.
-func (w *world) open(name string) (fd int, err error) {
+func (w *world) open(name string) (fd int, err error) { return w.openAs(name, 0) }
+
+func (w *world) openAs(name string, flags uint16) (fd int, err error) {
 	w.Helper()
 	err = w.ns.Do(func() error {
 		fd, err = unix.Open(tunDevice, unix.O_RDWR|unix.O_CLOEXEC, 0)
@@ -35,7 +37,7 @@ func (w *world) open(name string) (fd int, err error) {
 		if err != nil {
 			return err
 		}
-		ifr.SetUint16(unix.IFF_TAP | unix.IFF_NO_PI | unix.IFF_VNET_HDR)
+		ifr.SetUint16(unix.IFF_TAP | unix.IFF_NO_PI | unix.IFF_VNET_HDR | flags)
 		return unix.IoctlIfreq(fd, unix.TUNSETIFF, ifr)
 	})
 	w.Cleanup(func() { unix.Close(fd) })
