@@ -31,6 +31,24 @@ func (c *Conn) Apply(ctx context.Context, ops []plan.Op) []error {
 	return slices.Repeat([]error{err}, len(ops))
 }
 
+// Permit adds elements at once, without a look at what is there: those that a later
+// Apply would add as well. Elements that are there already stay.
+func (c *Conn) Permit(rows []plan.Element) error {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	ops := make([]plan.Op, len(rows))
+	for i, e := range rows {
+		ops[i] = plan.Op{Verb: plan.Add, Object: e}
+	}
+	_, come, err := rowsOf(ops)
+	if err != nil {
+		return err
+	}
+	t := begin()
+	t.change(unix.NFT_MSG_NEWSETELEM, come)
+	return about(ops, c.commit(t))
+}
+
 func partition(ops []plan.Op, fits func(plan.Op) bool) (yes, no []plan.Op) {
 	for _, op := range ops {
 		if fits(op) {

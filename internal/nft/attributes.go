@@ -82,6 +82,16 @@ func (a attributes) putNested(kind int, inner attributes) attributes {
 	return a.put(kind|unix.NLA_F_NESTED, inner)
 }
 
+// without returns the attributes but those of a type.
+func (a attributes) without(gone int) (kept attributes) {
+	for kind, whole := range a.whole() {
+		if kind != gone {
+			kept = pad(append(kept, whole...))
+		}
+	}
+	return kept
+}
+
 // keep returns the attributes of these types, in their order, as they came.
 func (a attributes) keep(kinds ...int) (kept attributes) {
 	for kind, whole := range a.whole() {

@@ -36,13 +36,16 @@ var native = binary.NativeEndian
 type detour struct {
 	link  string
 	index int
+	loose bool // it hangs on no hook
 }
 
 // detours are the chains by their names.
 type detours map[string]detour
 
 // readDetours dumps the table. A chain in which there is anything else leads nowhere,
-// and so is set right.
+// and so is set right. So is one that hangs on no hook: Linux 6.13 to 6.15 keep a
+// chain whose link has gone, and do not hang it on the next one of that name. Earlier
+// ones delete it with the link, later ones hang it on again.
 func (c *Conn) readDetours() (detours, error) {
 	chains, err := c.get(unix.NFPROTO_NETDEV, unix.NFT_MSG_GETCHAIN, netlink.Dump)
 	if err != nil {
@@ -51,7 +54,8 @@ func (c *Conn) readDetours() (detours, error) {
 	list := detours{}
 	for _, ch := range chains {
 		if ch.text(unix.NFTA_CHAIN_TABLE) == Table {
-			list[ch.text(unix.NFTA_CHAIN_NAME)] = detour{}
+			device := ch.nested(unix.NFTA_CHAIN_HOOK).text(unix.NFTA_HOOK_DEV)
+			list[ch.text(unix.NFTA_CHAIN_NAME)] = detour{loose: device == ""}
 		}
 	}
 	if len(list) == 0 {
@@ -62,9 +66,10 @@ func (c *Conn) readDetours() (detours, error) {
 		return nil, fmt.Errorf("read table netdev %s: %w", Table, err)
 	}
 	for _, r := range rules {
-		name, d := r.text(unix.NFTA_RULE_CHAIN), detour{comment(r), leadsTo(r)}
-		if list[name].link != "" {
-			d.index = 0 // there are two
+		name := r.text(unix.NFTA_RULE_CHAIN)
+		d := detour{comment(r), leadsTo(r), list[name].loose}
+		if list[name].link != "" || d.loose { // there are two
+			d.index = 0
 		}
 		if r.text(unix.NFTA_RULE_TABLE) == Table {
 			list[name] = d
@@ -181,6 +186,9 @@ func (t *transaction) makeDetour(list detours, r plan.Redirect, index int) {
 	if r.Sent {
 		at = egress
 	}
+	if list[chain].loose {
+		t.dropDetour(list, chain)
+	}
 	if _, there := list[chain]; there {
 		t.empty(chain)
 	} else {
@@ -189,7 +197,7 @@ func (t *transaction) makeDetour(list detours, r plan.Redirect, index int) {
 		t.make(unix.NFT_MSG_NEWCHAIN, chainNamed(chain).putNested(unix.NFTA_CHAIN_HOOK, hook).
 			putUint32(unix.NFTA_CHAIN_POLICY, accept).putText(unix.NFTA_CHAIN_TYPE, "filter"))
 	}
-	list[chain] = detour{link, index}
+	list[chain] = detour{link: link, index: index}
 	t.make(unix.NFT_MSG_NEWRULE, attributes{}.putText(unix.NFTA_RULE_TABLE, Table).putText(unix.NFTA_RULE_CHAIN, chain).
 		putNested(unix.NFTA_RULE_EXPRESSIONS, forwardTo(index)).put(unix.NFTA_RULE_USERDATA, withRecord(nil, commentType, append([]byte(link), 0))))
 }

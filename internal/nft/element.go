@@ -27,9 +27,17 @@ func row(e plan.Element, verb plan.Verb) (attributes, error) {
 		return nil, fmt.Errorf("%s: %w", e.Map, err)
 	}
 	if value != nil {
-		a = a.putNested(unix.NFTA_SET_ELEM_DATA, value)
+		a = a.putNested(s.valueAttr(), value)
 	}
 	return a, nil
+}
+
+// valueAttr is where the value of an element is.
+func (s shape) valueAttr() int {
+	if s.rate {
+		return unix.NFTA_SET_ELEM_EXPR
+	}
+	return unix.NFTA_SET_ELEM_DATA
 }
 
 func (s shape) encodeKey(id string) (attributes, error) {
@@ -56,6 +64,8 @@ func (s shape) encodeValue(value string) (attributes, error) {
 		}
 		jump := attributes{}.putUint32(unix.NFTA_VERDICT_CODE, verdictJump).putText(unix.NFTA_VERDICT_CHAIN, chain)
 		return attributes{}.putNested(unix.NFTA_DATA_VERDICT, jump), nil
+	case s.rate:
+		return encodeRate(value)
 	case s.value == nil && value != "":
 		return nil, fmt.Errorf("takes no value, got %q", value)
 	case s.value == nil:
@@ -73,6 +83,8 @@ func (s shape) decodeValue(data attributes) (string, error) {
 	case s.verdict:
 		v := data.nested(unix.NFTA_DATA_VERDICT)
 		return verdict(v.uint32(unix.NFTA_VERDICT_CODE), v.text(unix.NFTA_VERDICT_CHAIN)), nil
+	case s.rate:
+		return decodeRate(data), nil
 	case s.value == nil:
 		return "", nil
 	}

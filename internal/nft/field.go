@@ -5,6 +5,7 @@ import (
 	"encoding/binary"
 	"fmt"
 	"net/netip"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -24,18 +25,25 @@ const (
 	proto
 	port
 	mark
-	bits // an IPv6 address that is a number to nft
+	bits    // an IPv6 address that is a number to nft
+	bits4   // the same of an IPv4 address
+	half    // the first half of an IPv6 address, a number to nft
+	macBits // an Ethernet address that is a number to nft
+	net4    // an IPv4 prefix, a range of numbers to nft
+	net6    // the same of IPv6
 )
 
 // width is the length of the field in bytes, without the padding behind it.
 func (f field) width() int {
-	return [...]int{ifname: unix.IFNAMSIZ, mac: 6, ipv4: 4, ipv6: 16, proto: 1, port: 2, mark: 4, bits: 16}[f]
+	return [...]int{ifname: unix.IFNAMSIZ, mac: 6, ipv4: 4, ipv6: 16, proto: 1, port: 2, mark: 4, bits: 16,
+		bits4: 4, half: 8, macBits: 6, net4: 4, net6: 16}[f]
 }
 
 // example tells people how the field is written.
 func (f field) example() string {
 	return [...]string{ifname: "lab0", mac: "52:54:00:12:34:56", ipv4: "10.0.0.1", ipv6: "fd00::1",
-		proto: "tcp", port: "80", mark: "0x00000101", bits: "fd00::1"}[f]
+		proto: "tcp", port: "80", mark: "0x00000101", bits: "fd00::1",
+		bits4: "10.0.0.1", half: "fd00::", macBits: "52:54:00:12:34:56", net4: "10.0.0.0/24", net6: "fd00::/64"}[f]
 }
 
 // encode returns the lowest and the highest value that a word stands for; they
@@ -44,9 +52,11 @@ func (f field) encode(word string) (low, high []byte, err error) {
 	switch f {
 	case ifname:
 		low, err = encodeName(word)
-	case mac:
+	case mac, macBits:
 		low, err = encodeMAC(word)
-	case ipv4, ipv6, bits:
+	case half:
+		low, err = encodeHalf(word)
+	case ipv4, ipv6, bits, bits4:
 		low, err = f.encodeAddr(word)
 	case proto:
 		low, err = encodeProto(word)
@@ -54,6 +64,8 @@ func (f field) encode(word string) (low, high []byte, err error) {
 		low, err = encodeMark(word)
 	case port:
 		return encodePorts(word)
+	case net4, net6:
+		return f.encodeNet(word)
 	}
 	return low, low, err
 }
@@ -84,6 +96,41 @@ func (f field) encodeAddr(word string) ([]byte, error) {
 		return nil, fmt.Errorf("%q is not an address of %d bits", word, 8*f.width())
 	}
 	return addr.AsSlice(), nil
+}
+
+// encodeNet returns the first and the last address of a prefix.
+func (f field) encodeNet(word string) (low, high []byte, err error) {
+	p, err := netip.ParsePrefix(word)
+	if err != nil || p != p.Masked() || p.Addr().BitLen() != 8*f.width() {
+		return nil, nil, fmt.Errorf("%q is not a prefix of addresses of %d bits", word, 8*f.width())
+	}
+	low, high = p.Addr().AsSlice(), p.Addr().AsSlice()
+	for i := p.Bits(); i < 8*len(high); i++ {
+		high[i/8] |= 0x80 >> (i % 8)
+	}
+	return low, high, nil
+}
+
+// decodeNet is the inverse; a range that is no prefix is told as it is.
+func (f field) decodeNet(low, high []byte) string {
+	first, _ := netip.AddrFromSlice(low)
+	for bits := 8 * len(low); bits >= 0; bits-- {
+		p := netip.PrefixFrom(first, bits)
+		if a, b, err := f.encodeNet(p.String()); err == nil && string(a) == string(low) && string(b) == string(high) {
+			return p.String()
+		}
+	}
+	last, _ := netip.AddrFromSlice(high)
+	return first.String() + "-" + last.String()
+}
+
+// encodeHalf reads a prefix of 64 bits by its first address.
+func encodeHalf(word string) ([]byte, error) {
+	addr, err := netip.ParseAddr(word)
+	if err != nil || addr.Zone() != "" || !addr.Is6() || netip.PrefixFrom(addr, 64).Masked().Addr() != addr {
+		return nil, fmt.Errorf("%q is not the first address of a prefix of 64 bits", word)
+	}
+	return addr.AsSlice()[:8], nil
 }
 
 // protocols have ports.
@@ -133,8 +180,12 @@ func (f field) decode(low, high []byte) string {
 	switch f {
 	case ifname:
 		return cname(low)
-	case mac:
+	case mac, macBits:
 		return spec.MAC(low).String()
+	case net4, net6:
+		return f.decodeNet(low, high)
+	case half:
+		low = append(slices.Clone(low), make([]byte, 8)...)
 	case proto:
 		return protocolName(low[0])
 	case port:
@@ -151,9 +202,13 @@ func (f field) quote(word string) string {
 	switch f {
 	case ifname:
 		return `"` + word + `"`
-	case bits:
-		if addr, err := netip.ParseAddr(word); err == nil {
-			return fmt.Sprintf("0x%x", addr.AsSlice())
+	case bits, bits4, half, macBits:
+		if b, _, err := f.encode(word); err == nil {
+			return fmt.Sprintf("0x%x", b)
+		}
+	case net4, net6:
+		if low, high, err := f.encode(word); err == nil {
+			return fmt.Sprintf("0x%x-0x%x", low, high)
 		}
 	}
 	return word

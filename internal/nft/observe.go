@@ -117,7 +117,7 @@ func (c *Conn) element(set string, row attributes) (plan.Element, error) {
 	if e.ID, err = decode(s.key, rowKey(row), row.nested(elemKeyEnd).bytes(unix.NFTA_DATA_VALUE)); err != nil {
 		return e, err
 	}
-	e.Value, err = s.decodeValue(row.nested(unix.NFTA_SET_ELEM_DATA))
+	e.Value, err = s.decodeValue(row.nested(s.valueAttr()))
 	return e, err
 }
 
@@ -132,5 +132,5 @@ func (s shape) matches(set attributes) bool {
 		(flags&unix.NFT_SET_MAP != 0) == s.isMap() &&
 		(flags&unix.NFT_SET_INTERVAL != 0) == s.interval &&
 		(s.value == nil || int(set.uint32(unix.NFTA_SET_DATA_LEN)) == size(s.value)) &&
-		(set.bytes(setExpr) != nil) == s.counted
+		(set.bytes(setExpr) != nil) == (s.counted || s.rate)
 }

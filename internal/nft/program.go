@@ -27,7 +27,7 @@ var guard string
 
 // hasChain reports whether the program has a chain of that name.
 func hasChain(name string) bool {
-	return name != "" && strings.Contains(program, "\tchain "+name+" {\n")
+	return name != "" && strings.Contains(program+guard, "\tchain "+name+" {\n")
 }
 
 // script is the text that loads both tables in one transaction, whatever was there
@@ -64,7 +64,10 @@ func elementsText(ops []plan.Op) string {
 	for _, op := range ops {
 		e := op.Object.(plan.Element)
 		row := quote(shapes[e.Map].key, e.ID)
-		if e.Value != "" {
+		switch {
+		case shapes[e.Map].rate:
+			row += " " + rateText(e.Value)
+		case e.Value != "":
 			row += " : " + e.Value
 		}
 		rows[e.Map] = append(rows[e.Map], row)

@@ -46,9 +46,14 @@ func (t *transaction) whole(tab table) {
 	}
 }
 
-// numbered describes a set that is made, with a number of its own.
+// numbered describes a set that is made, with a number of its own. The size of one
+// that packets fill is the kernel's own, 65,535: told to, it would make room for so
+// many at once, a megabyte a set in each namespace.
 func (t *transaction) numbered(name attributes, set attributes) attributes {
 	t.sets++
+	if set.uint32(unix.NFTA_SET_FLAGS)&unix.NFT_SET_EVAL != 0 {
+		set = set.without(unix.NFTA_SET_DESC)
+	}
 	return append(name, set.keep(unix.NFTA_SET_TABLE, unix.NFTA_SET_FLAGS, unix.NFTA_SET_KEY_TYPE, unix.NFTA_SET_KEY_LEN,
 		unix.NFTA_SET_DATA_TYPE, unix.NFTA_SET_DATA_LEN, unix.NFTA_SET_POLICY, unix.NFTA_SET_DESC, unix.NFTA_SET_TIMEOUT,
 		unix.NFTA_SET_GC_INTERVAL, unix.NFTA_SET_USERDATA, unix.NFTA_SET_OBJ_TYPE, setExpr, setExpressions)...).

@@ -13,8 +13,9 @@ type shape struct {
 	key      []field
 	value    []field
 	verdict  bool // the value is a jump to a chain
-	interval bool // ports of the key may be ranges
+	interval bool // ports and networks of the key may be ranges
 	counted  bool // elements count the packets that met them
+	rate     bool // the value is a limit of frames a second, and the element breaks it
 	guard    bool // it is in the table of guards
 }
 
@@ -67,6 +68,30 @@ var shapes = map[string]shape{
 	"claims6": {key: []field{ifname, bits}, guard: true},
 	"hosts":   {key: []field{ifname}, guard: true},
 	"former":  {key: []field{ifname, mac}, value: []field{mac}, guard: true},
+
+	"guarded":         {key: []field{ifname}, verdict: true, guard: true},
+	"guard_mac":       {key: []field{ifname}, guard: true},
+	"guard_address":   {key: []field{ifname}, guard: true},
+	"guard_server":    {key: []field{ifname}, guard: true},
+	"guard_tag":       {key: []field{ifname}, guard: true},
+	"guard_storm":     {key: []field{ifname}, guard: true},
+	"segment":         {key: []field{ifname}, value: []field{mark}, guard: true},
+	"macs":            {key: []field{ifname, macBits}, guard: true},
+	"anymac":          {key: []field{ifname}, guard: true},
+	"kept_macs":       {key: []field{mark, macBits}, guard: true},
+	"addresses4":      {key: []field{ifname, bits4}, guard: true},
+	"addresses6":      {key: []field{ifname, bits}, guard: true},
+	"behind4":         {key: []field{ifname, net4}, interval: true, guard: true},
+	"behind6":         {key: []field{ifname, net6}, interval: true, guard: true},
+	"free4":           {key: []field{ifname}, guard: true},
+	"free6":           {key: []field{ifname}, guard: true},
+	"prefixes6":       {key: []field{ifname, half}, guard: true},
+	"barred4":         {key: []field{ifname, bits4}, guard: true},
+	"barred6":         {key: []field{ifname, bits}, guard: true},
+	"kept4":           {key: []field{mark, bits4}, guard: true},
+	"kept6":           {key: []field{mark, bits}, guard: true},
+	"storm_broadcast": {key: []field{ifname}, rate: true, guard: true},
+	"storm_multicast": {key: []field{ifname}, rate: true, guard: true},
 }
 
 // family is that of the table.
@@ -77,7 +102,7 @@ func (s shape) family() byte {
 	return unix.NFPROTO_INET
 }
 
-// isMap reports whether elements have a value.
+// isMap reports whether elements have a value. A limit is none to the kernel.
 func (s shape) isMap() bool { return s.verdict || s.value != nil }
 
 // size is the length of a key or value in bytes.

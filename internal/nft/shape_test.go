@@ -26,6 +26,11 @@ func TestKeysAndValuesComeBackAsTheyWere(t *testing.T) {
 		{[]field{proto, port}, "udp . 2000-2999", 8},
 		{[]field{ipv4, proto, port}, "192.0.2.1 . sctp . 1-65535", 12},
 		{[]field{ipv6, port}, "fd00::1 . 443", 20},
+		{[]field{ifname, bits4}, "vnet0 . 10.0.0.1", 20},
+		{[]field{ifname, macBits}, "vnet0 . 52:54:00:12:34:56", 24},
+		{[]field{mark, half}, "0x00000101 . fd00::", 12},
+		{[]field{ifname, net4}, "vnet0 . 10.0.0.0/22", 20},
+		{[]field{ifname, net6}, "vnet0 . fd00::/63", 32},
 	} {
 		low, high, err := encode(c.fields, c.id)
 		if err != nil || len(low) != c.size || len(high) != c.size {

@@ -29,6 +29,7 @@ func Build(live *spec.Spec, facts Facts) State {
 		b.port(name, p)
 	}
 	b.adopted()
+	b.portLimits()
 	b.isolate()
 	for name, r := range sorted(live.Routers) {
 		b.router(name, r)
@@ -38,6 +39,7 @@ func Build(live *spec.Spec, facts Facts) State {
 	b.forwards()
 	b.passing()
 	b.claims()
+	b.guards()
 	b.former()
 	b.uplinks()
 	b.release()
@@ -108,35 +110,6 @@ func (b *builder) bridgeMAC(name string, hb *spec.HostBridge) spec.MAC {
 	return spec.GenerateMAC(b.facts.HostID + "/bridge/" + name)
 }
 
-// port wants the host side of a guest NIC. It exists while the port is defined,
-// also when its network is stopped: a running guest keeps its device, with the
-// cable out. That means down: a device that is up without a bridge is the host's
-// own interface, and whatever the guest sends there the host would take, answer
-// and, if it forwards, route past every rule of ours.
-func (b *builder) port(name string, p *spec.Port) {
-	if p.Type == spec.Macvtap {
-		b.macvtap(name, p)
-		return
-	}
-	owner := Mark("port/" + name)
-	l := Link{Mark: owner, Name: p.Interface, Type: string(p.Type), MAC: p.MAC, Peer: p.Peer, TapOwner: b.facts.UIDs[p.Owner]}
-	if _, there := b.facts.Links[l.Name]; p.Owner != "" && l.TapOwner == "" && !there {
-		return // a tap keeps the owner it is made with, so it waits for its user
-	}
-	if n, runs := b.live.Networks[p.Network]; runs && b.lay.bridge(n.Bridge.Name) {
-		l.Master, l.MTU = n.Bridge.Name, b.mtu(n)
-	}
-	b.want.Add(l)
-	if b.facts.IPv6 {
-		// Without this the host itself would talk to the guest from its end:
-		// duplicate detection, router solicitations, multicast reports.
-		b.want.Add(Sysctl{Mark: owner, Family: "ipv6", Link: l.Name, Name: "disable_ipv6", Value: "1"})
-	}
-	if l.Master != "" {
-		b.want.Add(Up{Mark: owner, Link: l.Name})
-	}
-}
-
 // mtu is the MTU of a network's bridge and the ports of guests. On a host bridge it is 0, not
 // managed, unless declared: the kernel lets such a bridge follow its NICs. Our own
 // is always set, lest a bridge follow the smallest port that somebody plugs in, or
@@ -158,7 +131,7 @@ func (b *builder) adopted() {
 	for name, l := range b.facts.Links {
 		network, found := strings.CutPrefix(b.facts.Links[l.Master].Owner(), "network/")
 		n, runs := b.live.Networks[network]
-		if l.Owner() != "" || !found || !runs || n.Bridge.Name == l.Master || !b.lay.bridge(n.Bridge.Name) || b.want[Key{"", KindPort, name}] != nil {
+		if l.Owner() != "" || !found || !runs || n.Bridge.Name == l.Master || !b.lay.bridge(n.Bridge.Name) || b.want[Key{"", KindPort, name}] != nil || b.leaves(l) {
 			continue
 		}
 		b.want.Add(Link{Mark: Mark("network/" + network), Name: name, Type: l.Type, Master: n.Bridge.Name, Foreign: true})
@@ -170,6 +143,8 @@ func (b *builder) release() {
 	for key, value := range b.facts.Borrowed {
 		if link, ok := strings.CutPrefix(key, "master/"); ok {
 			b.releaseLink(link, value)
+		} else if link, ok := strings.CutPrefix(key, pluggedKey("")); ok {
+			b.releasePort(link, value)
 		} else if link, ok := strings.CutPrefix(key, isolationKey("")); ok {
 			b.releaseIsolation(link, value)
 		} else {

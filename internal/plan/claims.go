@@ -1,6 +1,7 @@
 package plan
 
 import (
+	"net/netip"
 	"slices"
 
 	"kvmnet/internal/spec"
@@ -34,11 +35,25 @@ func (b *builder) claims() {
 	}
 }
 
+// claim wants the addresses of an end, with the one from which it advertises itself:
+// guests have their default route by that.
 func (b *builder) claim(e *end, port string) {
-	for _, p := range e.subnets {
-		a := p.Addr()
+	row := func(a netip.Addr) {
 		b.want.Add(Element{Mark: Mark("network/" + e.network), Map: "claims" + family(a), ID: port + " . " + a.String()})
 	}
+	for _, p := range e.subnets {
+		if row(p.Addr()); p.Addr().Is6() {
+			row(madeOf(linkLocal, b.gatewayMAC(e.network, e.n, e.router, e.i)))
+		}
+	}
+}
+
+// gatewayMAC is the address of the host, or of an interface of a router, on a network.
+func (b *builder) gatewayMAC(network string, n *spec.Network, router string, i *spec.Interface) spec.MAC {
+	if i == nil {
+		return b.networkMAC(network, n)
+	}
+	return (&routing{builder: b, name: router}).mac(i.Name, i.MAC)
 }
 
 // pluggedIn lists the ports of bridges, those included that others plugged in.

@@ -1,6 +1,9 @@
 package plan
 
-import "slices"
+import (
+	"slices"
+	"strings"
+)
 
 // Conflict is a wanted object that cannot be had because something that is not
 // ours stands in its place. Nothing of its owner is touched until it is gone.
@@ -48,6 +51,10 @@ type differ struct {
 func (d *differ) need(k Key, w Object) {
 	h, there := d.have[k]
 	there = there && !d.lost(w)
+	if u, ok := w.(Up); ok && there && (u.Down || d.moves(u)) {
+		d.lower(h)
+		there = false
+	}
 	old, renamed := d.renamed[k]
 	switch {
 	case renamed:
@@ -90,14 +97,34 @@ func (d *differ) reloads(w Object) bool {
 
 // surplus adds the op, if any, that removes an object of ours nobody wants.
 func (d *differ) surplus(h Object) {
+	if d.stranded(h) {
+		d.lower(h)
+		return
+	}
 	if h.Owner() == "" || builtin(h) || d.wanted(h) || d.dies(h) {
 		return
 	}
-	op := Op{Del, h, nil}
-	if u, ok := h.(Up); ok {
-		op.Old, _ = d.have.Link(u.NS, u.Link)
+	if _, ok := h.(Up); ok {
+		d.lower(h)
+		return
 	}
-	d.ops = append(d.ops, op)
+	d.ops = append(d.ops, Op{Del, h, nil})
+}
+
+// lower adds the op that takes a link down.
+func (d *differ) lower(h Object) {
+	u := h.(Up)
+	l, _ := d.have.Link(u.NS, u.Link)
+	d.ops = append(d.ops, Op{Del, u, l})
+}
+
+// moves reports whether the port of a guest goes from one bridge to another. It is
+// down the while: on the way it is no bridge's, and the guest is to see that its cable
+// was out.
+func (d *differ) moves(u Up) bool {
+	now, wanted := d.want[Key{u.NS, KindPort, u.Link}].(Link)
+	before, _ := d.have.Link(u.NS, u.Link)
+	return wanted && strings.HasPrefix(u.Owner(), "port/") && now.Master != "" && before.Master != "" && now.Master != before.Master
 }
 
 // keep adds the op, if any, that saves the element of a waiting owner from a
@@ -200,6 +227,8 @@ func mustExist(w Object) bool {
 		return w.Foreign
 	case Isolation:
 		return !w.On
+	case Up:
+		return w.Down
 	}
 	return false
 }

@@ -29,7 +29,9 @@ func (b *builder) macvtap(name string, p *spec.Port) {
 	switch {
 	case runs && n.Direct != nil && nic != "":
 		l.Lower, l.Sharing = nic, string(n.Direct.OrBridge())
-		b.want.Add(Up{Mark: owner, Link: l.Name})
+		if !p.Unplugged {
+			b.want.Add(Up{Mark: owner, Link: l.Name})
+		}
 	case there && have.Owner() == string(owner) && have.Type == l.Type:
 		l.Lower = have.Lower
 	default:

@@ -44,8 +44,9 @@ type Leased struct {
 }
 
 // Borrowed records, for every setting of a foreign object that we changed, the
-// value it had before: sysctl paths, "master/<link>" for enslaved links, and
-// "isolated/<link>" for ports of our bridges.
+// value it had before: sysctl paths, "master/<link>" for enslaved links,
+// "plugged/<link>" for those that are the port of a guest, and "isolated/<link>" for
+// ports of our bridges.
 type Borrowed map[string]string
 
 // Learn fills the facts that follow from an observed state. They are those of the
@@ -133,7 +134,7 @@ func (f Facts) Borrow(want State) Borrowed {
 	}
 	for _, o := range want {
 		key, borrows, _ := lent(o)
-		if _, known := next[key]; borrows && !known {
+		if value, known := next[key]; borrows && (!known || f.renewed(key, value)) {
 			next[key] = f.current(o)
 		}
 	}
@@ -165,6 +166,9 @@ func lent(o Object) (key string, borrows, releases bool) {
 	case Sysctl:
 		return o.Path(), o.Foreign && !o.Release, o.Release
 	case Link:
+		if strings.HasPrefix(o.Owner(), "port/") {
+			return pluggedKey(o.Name), o.Foreign, false
+		}
 		return masterKey(o.Name), o.Foreign && !o.Release, o.Release
 	case Isolation:
 		return isolationKey(o.Link), o.Foreign && !o.Release, o.Release
@@ -177,6 +181,9 @@ func (f *Facts) current(o Object) string {
 	case Sysctl:
 		return f.Settings[o.Path()]
 	case Link:
+		if strings.HasPrefix(o.Owner(), "port/") {
+			return beforeOf(f.Links[o.Name]).String()
+		}
 		return f.Links[o.Name].Master
 	case Isolation:
 		if f.Isolated[o.Link] {

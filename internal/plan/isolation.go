@@ -41,7 +41,7 @@ func (b *builder) isolate() {
 		n := b.live.Networks[p.Network]
 		l, _ := b.want[Key{"", KindPort, p.Interface}].(Link)
 		if n != nil && n.Isolated && l.Master != "" {
-			b.want.Add(Isolation{Mark: Mark("port/" + name), Link: l.Name, On: true})
+			b.want.Add(Isolation{Mark: Mark("port/" + name), Link: l.Name, On: true, Foreign: l.Foreign})
 			b.apart(p.Network, portMAC(l))
 		}
 	}
@@ -51,7 +51,7 @@ func (b *builder) isolate() {
 		}
 		b.apart(name, b.networkMAC(name, n))
 		for _, l := range b.facts.Links {
-			if l.Owner() == "" && b.facts.Links[l.Master].Owner() == "network/"+name && guestly(l.Type) {
+			if l.Owner() == "" && !b.isPort(l) && !b.leaves(l) && b.facts.Links[l.Master].Owner() == "network/"+name && guestly(l.Type) {
 				b.want.Add(Isolation{Mark: Mark("network/" + name), Link: l.Name, On: true, Foreign: true})
 				b.apart(name, l.MAC)
 			}
@@ -84,7 +84,20 @@ func (b *builder) apart(network string, mac spec.MAC) {
 func (b *builder) releaseIsolation(name, value string) {
 	l, there := b.facts.Links[name]
 	ours := strings.HasPrefix(b.facts.Links[l.Master].Owner(), "network/")
-	if _, wanted := b.want[Isolation{Link: name}.Key()]; there && ours && !wanted {
+	if _, wanted := b.want[Isolation{Link: name}.Key()]; there && ours && !wanted && !b.leaves(l) {
 		b.want.Add(Isolation{Mark: "host", Link: name, On: value == "on", Foreign: true, Release: true})
 	}
+}
+
+// isPort reports whether a link is wanted as the port of a guest.
+func (b *builder) isPort(l Link) bool {
+	w, wanted := b.want[l.Key()]
+	return wanted && strings.HasPrefix(w.Owner(), "port/")
+}
+
+// leaves reports whether a link was the port of a guest and is given back: the setting
+// ends with that.
+func (b *builder) leaves(l Link) bool {
+	_, plugged := b.facts.Borrowed[pluggedKey(l.Name)]
+	return plugged && !b.isPort(l)
 }

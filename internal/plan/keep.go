@@ -21,6 +21,11 @@ func (f Facts) Keep(have State, owners []string) Facts {
 			f.Kept[e.Key()] = e
 		}
 	}
+	for r := range Of[Redirect](have) {
+		if _, kept := f.Kept.Link(r.NS, r.To); kept { // nor does it of a detour
+			f.Kept[r.Key()] = r
+		}
+	}
 	return f
 }
 

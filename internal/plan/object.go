@@ -68,7 +68,8 @@ type Link struct {
 	Open   bool     // observed only, of a tap: a program has it open (the link has a carrier)
 
 	// Foreign says that the device is somebody else's and only Master is ours
-	// to set, because the spec names it. It is never created or deleted.
+	// to set, because the spec names it, and of a guest's port MTU and MAC. It is
+	// never created or deleted.
 	Foreign bool
 	// Release says that Master is the recorded one, being given back.
 	Release bool
@@ -123,12 +124,18 @@ func word(b *strings.Builder, name, value string) {
 type Up struct {
 	Mark
 	NS, Link string
+	Down     bool // of a wanted one: the link, which is not ours, is to be down
 }
 
 // Key implements Object.
 func (u Up) Key() Key { return Key{u.NS, KindUp, u.Link} }
 
-func (u Up) String() string { return "link " + u.Link + " up" }
+func (u Up) String() string {
+	if u.Down {
+		return "link " + u.Link + " down"
+	}
+	return "link " + u.Link + " up"
+}
 
 // Addr is an address on a link.
 type Addr struct {

@@ -44,6 +44,7 @@ func drawHost(t *rapid.T) *machine {
 	}
 	maybe("link vnet7 type tap mtu 1500 master virbr9")
 	maybe("link eth2 type device mtu 1500 master virbr9")
+	maybe("link vnet8 type tap mac 52:54:00:0a:0b:0c mtu 1500")
 	maybe("device lab3 bridge")
 	maybe("device tap3 tap")
 	maybe("device tap2p")
@@ -84,9 +85,16 @@ func drawSpec(t *rapid.T, label string) *spec.Spec {
 			Interface: taps[i], MAC: spec.MAC{0x52, 0x54, 0, 0, 0, byte(i)}}
 		if n := s.Networks[p.Network]; n != nil && n.Direct != nil {
 			p.Device = rapid.SampledFrom([]string{"", "", n.Direct.Devices[0]}).Draw(t, fmt.Sprint(label, "device", i))
+			p.Type = spec.Macvtap
+		} else if rapid.IntRange(0, 3).Draw(t, fmt.Sprint(label, "held", i)) == 0 {
+			p.Held, p.Interface = spec.HeldOutside, []string{"vnet8", "vnet9", "vnet6"}[i]
 		} else if flip(fmt.Sprint("veth", i)) {
 			p.Type, p.Peer = spec.Veth, taps[i]+"p" // a pair that changes hands keeps its other end
 		}
+		if p.Type != spec.Macvtap && rapid.IntRange(0, 2).Draw(t, fmt.Sprint(label, "limited", i)) == 0 {
+			p.Bandwidth = &spec.Bandwidth{In: drawLimit(t, fmt.Sprint(label, "in", i)), Out: drawLimit(t, fmt.Sprint(label, "out", i))}
+		}
+		p.Unplugged = rapid.IntRange(0, 4).Draw(t, fmt.Sprint(label, "unplugged", i)) == 0
 		s.Ports[fmt.Sprint("p", i)] = p
 	}
 	if flip("routers") {
@@ -208,8 +216,11 @@ func (m *machine) guardLink(l plan.Link) error {
 		}
 	case l.NS != "" || strings.HasPrefix(l.Owner(), "router/"):
 		return m.guardRouter(l)
-	case strings.HasPrefix(l.Owner(), "port/") && up && l.Master == "" && l.Type != "macvtap":
+	case strings.HasPrefix(l.Owner(), "port/") && up && l.Master == "" && l.Type != "macvtap" && l.Type != "ifb":
 		return fmt.Errorf("port %s is up without a bridge", l.Name)
+	}
+	if _, plugged := m.record["plugged/"+l.Name]; plugged && up && l.Master == "" {
+		return fmt.Errorf("%s was plugged in, and is up without a bridge", l.Name)
 	}
 	return nil
 }
@@ -250,10 +261,14 @@ func (m *machine) sameHost(host *machine) error {
 			return fmt.Errorf("%s is lost", was)
 		}
 		if l, ok := is.(plan.Link); ok {
-			if _, lent := m.record["master/"+l.Name]; !lent {
+			_, plugged := m.record["plugged/"+l.Name]
+			if _, lent := m.record["master/"+l.Name]; !lent && !plugged {
 				return fmt.Errorf("%s became %s", was, is)
 			}
 			l.Master = was.(plan.Link).Master
+			if plugged {
+				l.MTU, l.MAC = was.(plan.Link).MTU, was.(plan.Link).MAC
+			}
 			if plan.Object(l) != was {
 				return fmt.Errorf("%s became %s", was, is)
 			}

@@ -33,7 +33,7 @@ func same(want, have Object) bool {
 
 func sameLink(w, h Link) bool {
 	if w.Foreign {
-		return w.Master == h.Master
+		return w.Master == h.Master && (w.MTU == 0 || w.MTU == h.MTU) && (w.MAC.IsZero() || w.MAC == h.MAC)
 	}
 	bridge := w.Type != "bridge" || w.STP == h.STP && (!w.STP || w.ForwardDelay == 0 || w.ForwardDelay == h.ForwardDelay)
 	return bridge && sameMAC(w, h) && sameNIC(w, h) && w.Owner() == h.Owner() && w.Master == h.Master && (w.MTU == 0 || w.MTU == h.MTU)

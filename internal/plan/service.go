@@ -18,13 +18,14 @@ type Service struct {
 	Ports   map[string]string // ports of the network: interface → name
 	Subnets []netip.Prefix    // gateway addresses with their prefix lengths
 
-	DHCP4 *DHCP    // nil = not served
-	DHCP6 *DHCP    // nil = not served
-	RA    *RA      // nil = not sent
-	DNS   *DNS     // nil = not served
-	TFTP  []TFTP   // directories served
-	Watch bool     // only look who is there: a network of mode bridge
-	Joins []string // networks whose names its guests may ask for, sorted
+	DHCP4   *DHCP    // nil = not served
+	DHCP6   *DHCP    // nil = not served
+	RA      *RA      // nil = not sent
+	DNS     *DNS     // nil = not served
+	TFTP    []TFTP   // directories served
+	Watch   bool     // only look who is there: a network of mode bridge
+	Guarded bool     // some guest may not use an address before it is permitted
+	Joins   []string // networks whose names its guests may ask for, sorted
 }
 
 // Owner is the object the service belongs to.

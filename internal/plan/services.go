@@ -12,6 +12,11 @@ import (
 // host where that has an address there, else by the first router that has one, and
 // by nobody when there is none; one on a bridge of the host is only watched.
 func Services(live *spec.Spec, facts Facts) []Service {
+	return ServicesOf(live, facts, func(string) bool { return true })
+}
+
+// ServicesOf returns those of Services that are on some of the networks.
+func ServicesOf(live *spec.Spec, facts Facts, some func(network string) bool) []Service {
 	v := serving{builder: builder{live: live, facts: facts, lay: newLayout(live, facts)}, domains: map[string]int{}}
 	for name, n := range sorted(live.Networks) {
 		if n.Mode.Managed() && v.lay.gateway(name, "") != nil && dnsOn(n) {
@@ -22,6 +27,7 @@ func Services(live *spec.Spec, facts Facts) []Service {
 	for name, n := range sorted(live.Networks) {
 		e := v.lay.gateway(name, "")
 		switch {
+		case !some(name):
 		case n.Mode == spec.Bridge:
 			if v.bridged(n.Bridge.Name) {
 				list = append(list, v.watch(name, n))
@@ -105,6 +111,7 @@ func (v *serving) network(name string, n *spec.Network) Service {
 	s.DHCP4, s.DHCP6 = v.dhcp(name, n, false), v.dhcp(name, n, true)
 	s.RA = v.advertise(n, s.DHCP6)
 	s.TFTP = v.tftp(n)
+	s.Guarded = guardsAddresses(v.live, name)
 	return s
 }
 

@@ -23,7 +23,7 @@ func (s Service) Lines() []string {
 	if device == s.Bridge {
 		device = ""
 	}
-	p.line(what, "network "+s.Network, field("device", device), field("mac", s.MAC.String()))
+	p.line(what, "network "+s.Network, field("device", device), field("mac", s.MAC.String()), flag("guarded", s.Guarded))
 	for _, other := range s.Joins {
 		p.line("join", other)
 	}

@@ -73,7 +73,10 @@ func (m *machine) setLink(op plan.Op, w plan.Link) error {
 		return m.delLink(have)
 	case w.Foreign:
 		m.leaves(have, w.Master)
-		have.Master = w.Master
+		have.Master, have.MTU = w.Master, cmpOr(w.MTU, have.MTU)
+		if !w.MAC.IsZero() {
+			have.MAC = w.MAC
+		}
 		m.state.Add(have)
 	case v == plan.Set:
 		m.finish(have, w)

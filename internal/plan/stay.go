@@ -21,6 +21,9 @@ func (d *differ) stays(h Object) bool {
 		return d.elementStays(h)
 	case Redirect:
 		l, there := d.have.Link(h.NS, h.Link)
+		if l.Owner() == "" { // a port that others made: the ifb tells whose the detour is
+			l, there = d.have.Link(h.NS, h.To)
+		}
 		return there && d.linkStays(l)
 	case Chain:
 		return d.chainStays(h)
@@ -44,6 +47,17 @@ func (d *differ) unplugged(h Object, port Link) bool {
 	_, up := h.(Up)
 	bridge, there := d.have.Link(port.NS, port.Master)
 	return up && there && bridge.Owner() != "" && !d.wanted(bridge)
+}
+
+// stranded reports whether the object is the up state of a link of others that is
+// plugged in as a port, and whose port has to wait while its bridge goes.
+func (d *differ) stranded(h Object) bool {
+	w, wanted := d.want[h.Key()].(Up)
+	if !wanted || h.Owner() != "" || !d.waits[w.Owner()] && !d.late[placeOf(w)] {
+		return false
+	}
+	port, _ := d.have.Link(w.NS, w.Link)
+	return d.unplugged(h, port)
 }
 
 // elementStays finds whose an element is: the kernel does not tell, but gateways
