@@ -12,11 +12,15 @@ import (
 	"kvmnet/internal/spec"
 )
 
-// Guests tell where forwards that lead to a guest by name lead.
+// Guests tell where guests are: those that forwards lead to by name, and those whose
+// addresses are guarded.
 type Guests interface {
 	// Addresses returns the addresses that guests hold, by network and name, of
 	// the networks that live has forwards to.
 	Addresses(live *spec.Spec) map[string]map[string][]netip.Addr
+	// Leases returns what guests have leased, by network and sorted, of the networks of
+	// live on which addresses are guarded.
+	Leases(live *spec.Spec) map[string][]plan.Leased
 }
 
 // Uplinks get for routers what their uplinks have by DHCP.
@@ -55,6 +59,7 @@ func (e *Engine) farewell(r *Report) {
 func (e *Engine) learn(facts plan.Facts, live *spec.Spec) plan.Facts {
 	if e.o.Guests != nil {
 		facts.Guests = e.o.Guests.Addresses(live)
+		facts.Leases = e.o.Guests.Leases(live)
 	}
 	if e.o.Uplinks != nil {
 		facts.Acquired = e.o.Uplinks.Acquired()

@@ -36,6 +36,9 @@ type Servers interface {
 	// Set serves just that on the host as it was seen, and returns by owner what
 	// cannot be served at the moment.
 	Set(want []plan.Service, host plan.State) map[string][]string
+	// Update serves what is wanted on one network that is served already: ports came
+	// or went. It returns what cannot be served at the moment.
+	Update(want plan.Service) []string
 }
 
 // Options are what an Engine needs.
@@ -56,7 +59,9 @@ type Options struct {
 	Aftermath Aftermath                          // nil = what is left to do after a change is not done
 	Passed    func(r Report, asked bool)         // told of every pass that did something or failed; nil = nobody
 	Step      func(done, total int)              // told of progress within a pass; nil = nobody
-	Log       *slog.Logger                       // nil = none
+	// Looked hears what a whole pass saw, before its ops, and must not wait; nil = nobody.
+	Looked func(ctx context.Context, have plan.State)
+	Log    *slog.Logger // nil = none
 }
 
 // Engine is the loop. Make it with New, then Run it; the other methods may be
@@ -75,6 +80,7 @@ type Engine struct {
 	told     map[string][]string
 	severed  bool      // no connection is left that would not begin any more
 	cut      []plan.Op // those after which this was tried in vain
+	known    *known    // what a quick pass goes by; nil = the next pass looks at everything
 }
 
 type request struct {
@@ -128,6 +134,10 @@ func (e *Engine) turn(ctx context.Context, watching chan error) error {
 		case r := <-e.requests:
 			r.do(ctx)
 			close(r.done)
+			if e.known.unconfirmed() {
+				settling = true
+				next.Reset(e.known.confirmIn())
+			}
 		case <-e.wake:
 			if !settling {
 				settling = true
@@ -170,8 +180,12 @@ func (e *Engine) unasked(ctx context.Context) time.Duration {
 
 // tell passes on what a pass did, and problems that are new.
 func (e *Engine) tell(r Report, asked bool) {
-	news := !maps.EqualFunc(r.Problems, e.told, slices.Equal[[]string])
-	e.told = r.Problems
+	problems := r.Problems
+	if r.ports != nil {
+		problems = e.last.Problems
+	}
+	news := !maps.EqualFunc(problems, e.told, slices.Equal[[]string])
+	e.told = problems
 	if e.o.Passed != nil && (len(r.Ops) > 0 || news) {
 		e.o.Passed(r, asked)
 	}
@@ -195,7 +209,7 @@ func (e *Engine) Sync(ctx context.Context) (Report, error) {
 	var r Report
 	var err error
 	asked := e.ask(ctx, func(loop context.Context) {
-		if r, err = e.pass(loop); err == nil {
+		if r, err = e.asked(loop); err == nil {
 			e.tell(r, true)
 		}
 		if err != nil || r.Failed || r.Degraded {
@@ -231,6 +245,7 @@ func (e *Engine) Collect(ctx context.Context) (Report, error) {
 		var want plan.State
 		if r, want, err = e.look(loop, nil); err == nil {
 			r.Ops = removals(r.Ops)
+			e.known = nil
 			e.apply(loop, &r, want)
 		}
 	})

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"maps"
 	"net/netip"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -21,6 +22,7 @@ type memory struct {
 	mu      sync.Mutex
 	state   plan.State
 	looks   int
+	glances int
 	refuse  string // ops whose text contains it fail
 	wake    func()
 	journal *[]string
@@ -31,6 +33,27 @@ func (m *memory) Observe(context.Context) (plan.State, error) {
 	defer m.mu.Unlock()
 	m.looks++
 	return maps.Clone(m.state), nil
+}
+
+func (m *memory) Glance(_ context.Context, links []string) (plan.State, error) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.glances++
+	return glance(m.state, links), nil
+}
+
+// glance is the part of a state that is on links.
+func glance(have plan.State, links []string) plan.State {
+	seen := plan.State{}
+	for _, o := range have {
+		if slices.Contains(links, linkOf(o)) {
+			seen.Add(o)
+		}
+		if l, ok := o.(plan.Link); ok && slices.Contains(links, l.Name) {
+			seen.Add(o)
+		}
+	}
+	return seen
 }
 
 func (m *memory) Apply(_ context.Context, ops []plan.Op) []error {

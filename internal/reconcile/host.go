@@ -18,6 +18,10 @@ import (
 // Host is what the loop observes and changes.
 type Host interface {
 	Observe(ctx context.Context) (plan.State, error)
+	// Glance returns of links of the daemon's namespace what Observe does: the links
+	// themselves, their up state, settings and isolation. Those that are not there are
+	// left out.
+	Glance(ctx context.Context, links []string) (plan.State, error)
 	// Apply does the ops in order and returns an error, or nil, for each it tried.
 	// It stops behind the first that fails.
 	Apply(ctx context.Context, ops []plan.Op) []error
@@ -102,6 +106,11 @@ func (s *System) Observe(ctx context.Context) (plan.State, error) {
 		have.Add(plan.Netns{Name: name})
 	}
 	return have, nil
+}
+
+// Glance implements Host.
+func (s *System) Glance(ctx context.Context, links []string) (plan.State, error) {
+	return s.home.kernel.Glance(ctx, links)
 }
 
 // observeAll looks into the daemon's namespace and several others, as many at a

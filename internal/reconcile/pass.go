@@ -20,16 +20,24 @@ const batch = 500
 // pass makes the host as the specs want it, once: look, then apply.
 func (e *Engine) pass(ctx context.Context) (Report, error) {
 	begin := time.Now()
+	e.known = nil
 	r, want, err := e.look(ctx, nil)
 	if err != nil {
 		return r, err
 	}
+	if e.o.Looked != nil {
+		e.o.Looked(ctx, r.Have)
+	}
+	calm := len(r.Ops) == 0
 	e.farewell(&r)
 	e.apply(ctx, &r, want)
 	e.after(ctx, &r, want)
 	e.serve(&r)
 	r.At, r.Took = time.Now(), time.Since(begin)
 	e.last = r.outcome()
+	if calm && (e.severed || e.o.Aftermath == nil) {
+		e.known = knownBy(&r)
+	}
 	return r, nil
 }
 
@@ -57,7 +65,7 @@ func (e *Engine) look(ctx context.Context, live *spec.Spec) (Report, plan.State,
 	free, waiting, shared := plan.Yield(live, facts, have)
 	drawn := e.draw(live, free, facts)
 	ops, conflicts := plan.Diff(drawn.want, have)
-	r := Report{Have: have, Want: drawn.want, Facts: facts, Ops: ops, live: drawn.free}
+	r := Report{Have: have, Want: drawn.want, Facts: facts, Ops: ops, live: drawn.free, all: live}
 	if unreadable != nil {
 		r.block("host", unreadable.Error())
 		for _, owner := range owners(unreadable) {

@@ -22,9 +22,15 @@ type Report struct {
 	blocked  map[string]bool     // owners in conflict, or with an op that failed
 	served   []plan.Service      // before
 	live     *spec.Spec          // what the ops lead to
+	all      *spec.Spec          // that and what must wait
+	ports    []string            // that a quick pass was about; nil = it was a whole one
 	At       time.Time           // end of the pass
 	Took     time.Duration
 }
+
+// Glanced reports whether the pass was about some ports alone. Then Have is what they
+// and their links came to, and nothing else.
+func (r *Report) Glanced() bool { return r.ports != nil }
 
 // Serves lists how what is to be served differs from what was served before.
 func (r *Report) Serves() []string { return plan.DiffServices(r.served, r.Services) }
@@ -32,7 +38,7 @@ func (r *Report) Serves() []string { return plan.DiffServices(r.served, r.Servic
 // outcome is the report without what was seen and done: with a thousand networks
 // that is megabytes, and nobody asks for it later.
 func (r Report) outcome() Report {
-	r.Have, r.Want, r.Ops, r.served, r.live = nil, nil, nil, nil, nil
+	r.Have, r.Want, r.Ops, r.served, r.live, r.all = nil, nil, nil, nil, nil, nil
 	r.Facts = plan.Facts{Uplinks4: r.Facts.Uplinks4, Uplinks6: r.Facts.Uplinks6}
 	return r
 }

@@ -32,6 +32,11 @@ func (s *servers) Set(want []plan.Service, _ plan.State) map[string][]string {
 	return s.problems
 }
 
+func (s *servers) Update(want plan.Service) []string {
+	s.r.journal = append(s.r.journal, "update "+want.Network)
+	return s.problems[want.Owner()]
+}
+
 func networks(list []plan.Service) (names []string) {
 	for _, s := range list {
 		names = append(names, s.Network)

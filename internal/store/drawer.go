@@ -35,24 +35,31 @@ type entry struct {
 const trust = 10 * time.Second
 
 // refresh parses what is new in the directory, forgets what is gone, and reports
-// whether there was any of it.
+// whether there was any of it. Mostly there is none: then the directory is not opened.
 func (d *drawer) refresh() (changed bool, err error) {
+	self, err := statPath(d.dir)
+	if err != nil {
+		return false, err
+	}
+	search := d.heard == nil || d.heard.more || !d.self.sameFile(self) || time.Since(d.at) > trust
+	if !search && len(d.heard.names)+len(d.links) == 0 {
+		return false, nil
+	}
 	dir, err := os.Open(d.dir)
 	if err != nil {
 		return false, err
 	}
 	defer dir.Close()
-	self, err := statOf(int(dir.Fd()))
-	if err != nil {
+	if !search {
+		return d.lookAt(int(dir.Fd())), nil
+	}
+	d.watch.remove(d.heard)
+	d.heard = d.watch.add(d.dir) // before the search: what changes meanwhile is looked at again
+	if self, err = statOf(int(dir.Fd())); err != nil {
 		return false, &os.PathError{Op: "stat", Path: d.dir, Err: err}
 	}
-	if d.heard == nil || d.heard.more || !d.self.sameFile(self) || time.Since(d.at) > trust {
-		d.watch.remove(d.heard)
-		d.heard = d.watch.add(d.dir) // before the search: what changes meanwhile is looked at again
-		d.at, d.self = time.Now(), self
-		return d.search(dir)
-	}
-	return d.lookAt(int(dir.Fd())), nil
+	d.at, d.self = time.Now(), self
+	return d.search(dir)
 }
 
 // search looks at every file.

@@ -2,6 +2,7 @@ package store
 
 import (
 	"errors"
+	"os"
 
 	"golang.org/x/sys/unix"
 )
@@ -22,6 +23,14 @@ func statOf(fd int) (stat, error) {
 	var s unix.Stat_t
 	err := unix.Fstat(fd, &s)
 	return newStat(&s), err
+}
+
+func statPath(path string) (stat, error) {
+	var s unix.Stat_t
+	if err := unix.Stat(path, &s); err != nil {
+		return stat{}, &os.PathError{Op: "stat", Path: path, Err: err}
+	}
+	return newStat(&s), nil
 }
 
 // statAt follows a symbolic link, and tells whether the file may be changed by
