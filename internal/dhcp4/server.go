@@ -29,8 +29,13 @@ type Options struct {
 	Link   Link
 	PortOf func(spec.MAC) string // the port an Ethernet address is behind, "" = not known; nil = of none
 	Own    func(netip.Addr) bool // whether an address is one of the host's; nil = the gateways only
-	Log    *slog.Logger          // nil = none
-	Warn   func(message string)  // what somebody should know, no more than once a minute each; nil = nobody
+
+	// Permit has then called once the client may use an address that it is about to
+	// have; nil = it may at once.
+	Permit func(c lease.Client, a netip.Addr, then func())
+
+	Log  *slog.Logger         // nil = none
+	Warn func(message string) // what somebody should know, no more than once a minute each; nil = nobody
 }
 
 // table is what the server does with a lease.Table.
@@ -71,6 +76,9 @@ func New(o Options) *Server {
 	}
 	if o.Own == nil {
 		o.Own = func(netip.Addr) bool { return false }
+	}
+	if o.Permit == nil {
+		o.Permit = func(_ lease.Client, _ netip.Addr, then func()) { then() }
 	}
 	s := &Server{table: o.Table, o: o}
 	s.pool = newProber(o.Table, o.Link, s.config.Load)
@@ -192,7 +200,7 @@ func (s *Server) finish(q *query, a answer) {
 	}
 	_, err := s.table.Bind(a.client, a.addr, a.life, func(err error) {
 		if s.written(err); err == nil {
-			s.send(q, a)
+			s.o.Permit(a.client, a.addr, func() { s.send(q, a) })
 		}
 	})
 	switch {

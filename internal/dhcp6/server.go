@@ -31,9 +31,14 @@ type Options struct {
 	PortOf func(spec.MAC) string // the port that an Ethernet address is behind, "" = not known; nil = never known
 	Source func() netip.Addr     // link-local address of the bridge
 	Own    func(netip.Addr) bool // whether an address is one of the host's; nil = the gateways only
-	DUID   []byte                // of this server: the same for the life of the host
-	Log    *slog.Logger          // nil = none
-	Warn   func(text string)     // told what the operator should know; nil = nobody
+
+	// Permit has then called once the client may use an address that it is about to
+	// have; nil = it may at once.
+	Permit func(c lease.Client, a netip.Addr, then func())
+
+	DUID []byte            // of this server: the same for the life of the host
+	Log  *slog.Logger      // nil = none
+	Warn func(text string) // told what the operator should know; nil = nobody
 }
 
 // Server serves DHCPv6 on one network. Its methods may be called from any
@@ -139,8 +144,17 @@ func (s *Server) answer(p socket.Packet, r request, c *config, l *link) {
 			s.log.Debug("DHCPv6 answer withheld: the lease is not on disk", "client", r.mac, "error", err)
 			return
 		}
-		s.send(out, a.message.MessageType)
+		s.permit(book.given, func() { s.send(out, a.message.MessageType) })
 	})
+}
+
+// permit has then called once all that was given may be used.
+func (s *Server) permit(given []grant, then func()) {
+	if len(given) == 0 || s.o.Permit == nil {
+		then()
+		return
+	}
+	s.o.Permit(given[0].client, given[0].addr, func() { s.permit(given[1:], then) })
 }
 
 // address says where the answer goes: to the client's address, or to the relay

@@ -27,6 +27,13 @@ type transaction struct {
 	left  atomic.Int32 // changes that are not on disk yet
 	fail  atomic.Pointer[error]
 	then  func(error)
+	given []grant
+}
+
+// grant is an address that a client has by a transaction.
+type grant struct {
+	client lease.Client
+	addr   netip.Addr
 }
 
 // begin makes a transaction that waits for its commit.
@@ -62,8 +69,10 @@ func (t *transaction) bind(c lease.Client, a netip.Addr, life spec.Seconds) erro
 	_, err := t.table.Bind(c, a, life, t.done)
 	if err != nil {
 		t.left.Add(-1)
+		return err
 	}
-	return err
+	t.given = append(t.given, grant{c, a})
+	return nil
 }
 
 // release ends a lease, and reports whether there was one.

@@ -51,6 +51,8 @@ type network struct {
 	source atomic.Pointer[netip.Addr]        // link-local address of the device
 	ports  atomic.Pointer[map[string]string] // interface → name
 	on     atomic.Int64                      // index of the bridge
+
+	guarded atomic.Bool // some guest may not use an address before it is permitted
 }
 
 func newNetwork(s *Servers, w plan.Service) *network {
@@ -97,6 +99,7 @@ func (n *network) set(w plan.Service) []string {
 	n.place, n.index = p, index
 	n.bridge, n.have, n.problems, n.pending = w.Bridge, w, nil, false
 	n.ports.Store(&w.Ports)
+	n.guarded.Store(w.Guarded)
 	n.tell()
 	return n.problems
 }

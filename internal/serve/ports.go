@@ -1,6 +1,7 @@
 package serve
 
 import (
+	"net/netip"
 	"strings"
 
 	"kvmnet/internal/lease"
@@ -24,6 +25,19 @@ func (n *network) portName(iface string) string {
 		return name
 	}
 	return iface
+}
+
+// permit has then called once a guest may use an address. Who calls writes leases for
+// all networks and is not to wait; where nothing is guarded it need not.
+func (n *network) permit(c lease.Client, a netip.Addr, then func()) {
+	if !n.guarded.Load() || n.o.Permit == nil {
+		then()
+		return
+	}
+	go func() {
+		n.o.Permit(n.name, plan.Leased{MAC: c.MAC, Addr: a, Port: c.Port})
+		then()
+	}()
 }
 
 // dropPorts ends the leases behind ports that are no more, where that is asked for.

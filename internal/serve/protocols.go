@@ -45,7 +45,7 @@ func (n *network) ARP(mac spec.MAC, addr netip.Addr) {
 func (n *network) setDHCP4() {
 	s, w := n.dhcp4.Load(), n.have
 	if s == nil && w.DHCP4 != nil && n.link != nil {
-		s = dhcp4.New(dhcp4.Options{Table: n.table, Link: n.link, PortOf: n.portOf, Own: n.isOwn, Warn: n.warn, Log: n.log})
+		s = dhcp4.New(dhcp4.Options{Table: n.table, Link: n.link, PortOf: n.portOf, Own: n.isOwn, Permit: n.permit, Warn: n.warn, Log: n.log})
 		n.dhcp4.Store(s)
 	}
 	if s != nil {
@@ -56,7 +56,7 @@ func (n *network) setDHCP4() {
 func (n *network) setDHCP6() {
 	s, w := n.dhcp6.Load(), n.have
 	if s == nil && w.DHCP6 != nil && n.link != nil {
-		s = dhcp6.New(dhcp6.Options{Table: n.table, Link: n.link, PortOf: n.portOf, Source: n.linkLocal, Own: n.isOwn, DUID: n.o.DUID, Warn: n.warn, Log: n.log})
+		s = dhcp6.New(dhcp6.Options{Table: n.table, Link: n.link, PortOf: n.portOf, Source: n.linkLocal, Own: n.isOwn, Permit: n.permit, DUID: n.o.DUID, Warn: n.warn, Log: n.log})
 		n.dhcp6.Store(s)
 	}
 	if s != nil {

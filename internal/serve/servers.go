@@ -43,7 +43,12 @@ type Options struct {
 	Upstream *dns.Upstreams              // the host's resolvers
 	Resolved *resolved.Client            // nil = the host is not told of our domains
 	Warn     func(owner, message string) // told what people should know
-	Log      *slog.Logger                // nil = none
+
+	// Permit lets a guest use an address that it is about to have, on networks that are
+	// guarded; nil = nothing is guarded.
+	Permit func(network string, l plan.Leased)
+
+	Log *slog.Logger // nil = none
 }
 
 // Servers are the servers of all networks. Its methods may be called from any
@@ -135,6 +140,19 @@ func (s *Servers) Set(want []plan.Service, host plan.State) map[string][]string 
 		problems["host"] = append(problems["host"], "leases cannot be written, so none are given: "+err.Error())
 	}
 	return problems
+}
+
+// Update serves what is wanted on one network that is served already, and leaves the
+// others as they are. It returns what cannot be served at the moment. It is for ports
+// that come and go: the host's addresses, and the zones there are, are as they were.
+func (s *Servers) Update(w plan.Service) []string {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	n := s.networks[addressOf(w)]
+	if n == nil {
+		return []string{"the network is not served yet"}
+	}
+	return n.set(w)
 }
 
 // register tells systemd-resolved which domain is served on which bridge. Of the
