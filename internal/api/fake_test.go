@@ -7,6 +7,7 @@ import (
 	"net/http"
 	"net/netip"
 	"path/filepath"
+	"strings"
 	"sync"
 	"testing"
 	"time"
@@ -56,12 +57,13 @@ var (
 	aNetwork = Network{Name: "lab", Spec: &spec.Network{Mode: spec.NAT, Title: "a -> b & <c>", Bridge: spec.BridgeSettings{Name: "lab0", MAC: spec.GenerateMAC("x"), ForwardDelay: 4}},
 		Status: NetworkStatus{State: Running, Persistent: true, Ports: []string{"vm1"}}}
 	aDefined = Defined{aNetwork, []Problem{{File: "f", Line: 3, Message: "m", Text: "f:3: m"}}}
-	aPort    = Port{Name: "vm1", Spec: &spec.Port{Network: "lab", MAC: spec.GenerateMAC("vm1")}, Status: PortStatus{State: "up", MTU: 1500}}
-	aBridge  = HostBridge{Name: "br0", Spec: &spec.HostBridge{Ports: []string{"eth0"}}, Status: BridgeStatus{State: "up"}}
-	aResult  = ApplyResult{Objects: []Change{{"network/lab", "created"}}, Ops: []string{"add link lab0"}, Problems: map[string]string{"host": "x"}}
-	aLease   = Lease{Network: "lab", Address: netip.MustParsePrefix("192.0.2.7/24"), Protocol: "ipv4", MAC: spec.GenerateMAC("vm1"), Begun: time.Unix(1e9, 0).UTC(), State: "bound"}
-	anAddr   = Address{Address: netip.MustParseAddr("192.0.2.7"), Network: "lab", Source: "lease"}
-	aRouter  = Router{Name: "r1", Spec: &spec.Router{Uplink: &spec.Uplink{Bridge: "br0", Address: "192.0.2.7/24"}, Interfaces: []spec.Interface{{Network: "lab", SNAT: &spec.SNAT{Address: spec.AddrRange{From: netip.MustParseAddr("192.0.2.8"), To: netip.MustParseAddr("192.0.2.9")}}, Bandwidth: &spec.Bandwidth{In: spec.Limit{Rate: 1e6}}}}},
+	aPort    = Port{Name: "vm1", Spec: &spec.Port{Network: "lab", MAC: spec.GenerateMAC("vm1")}, Status: PortStatus{State: "up", MTU: 1500, Open: true, Guard: []string{"mac"},
+		Leases: []netip.Addr{netip.MustParseAddr("192.0.2.7")}, Received: &Tally{1 << 60, 2, 3}, Sent: &Tally{}, Refused: map[string]uint64{"mac": 1 << 60}}}
+	aBridge = HostBridge{Name: "br0", Spec: &spec.HostBridge{Ports: []string{"eth0"}}, Status: BridgeStatus{State: "up"}}
+	aResult = ApplyResult{Objects: []Change{{"network/lab", "created"}}, Ops: []string{"add link lab0"}, Problems: map[string]string{"host": "x"}}
+	aLease  = Lease{Network: "lab", Address: netip.MustParsePrefix("192.0.2.7/24"), Protocol: "ipv4", MAC: spec.GenerateMAC("vm1"), Begun: time.Unix(1e9, 0).UTC(), State: "bound"}
+	anAddr  = Address{Address: netip.MustParseAddr("192.0.2.7"), Network: "lab", Source: "lease"}
+	aRouter = Router{Name: "r1", Spec: &spec.Router{Uplink: &spec.Uplink{Bridge: "br0", Address: "192.0.2.7/24"}, Interfaces: []spec.Interface{{Network: "lab", SNAT: &spec.SNAT{Address: spec.AddrRange{From: netip.MustParseAddr("192.0.2.8"), To: netip.MustParseAddr("192.0.2.9")}}, Bandwidth: &spec.Bandwidth{In: spec.Limit{Rate: 1e6}}}}},
 		Status: RouterStatus{State: Up, Uplinks: []RouterLink{{Name: "uplink", State: Up, Addresses: []netip.Prefix{netip.MustParsePrefix("192.0.2.7/24")}, Traffic: &Traffic{RxBytes: 7}}},
 			Neighbours: []Neighbour{{Link: "uplink", Address: netip.MustParseAddr("192.0.2.1"), MAC: spec.GenerateMAC("n")}}}}
 	aForward = Forward{Name: "web", Spec: &spec.Forward{Network: "lab", Protocol: spec.TCP, Listen: listenAt("[2001:db8::5]:80-90"), To: target("vm1:8080")},
@@ -257,14 +259,20 @@ func within[T any](t *testing.T, what string, c <-chan T) T {
 	}
 }
 
+// body is a request as it travels.
+func body(v any) string {
+	b, _ := encode(v)
+	return strings.TrimSpace(string(b))
+}
+
 func (f *fake) SetPort(_ context.Context, name string, r SetPort) (Port, error) {
-	return aPort, f.call("SetPort %s %+v", name, r)
+	return aPort, f.call("SetPort %q %s", name, body(r))
 }
 
 func (f *fake) PlugPort(_ context.Context, r PlugPort) (Port, error) {
-	return aPort, f.call("PlugPort %+v", r)
+	return aPort, f.call("PlugPort %q %q", r.Interface, r.Network)
 }
 
 func (f *fake) UnplugPort(_ context.Context, iface string) error {
-	return f.call("UnplugPort %s", iface)
+	return f.call("UnplugPort %q", iface)
 }

@@ -55,7 +55,12 @@ func Handler(s Service) http.Handler {
 		}
 		return s.SetPort(r.Context(), r.PathValue("name"), change)
 	}))
-	m.Handle("POST /v1/plugged", take(func(ctx context.Context, r PlugPort) (any, error) { return s.PlugPort(ctx, r) }))
+	m.Handle("POST /v1/plugged", take(func(ctx context.Context, r PlugPort) (any, error) {
+		if r.Interface == "" {
+			return nil, missing("interface")
+		}
+		return s.PlugPort(ctx, r)
+	}))
 	m.Handle("DELETE /v1/plugged/{name}", named(s.UnplugPort))
 	m.Handle("GET /v1/bridges", list(s.Bridges))
 	m.Handle("GET /v1/routers", list(s.Routers))
@@ -175,9 +180,9 @@ func named(f func(context.Context, string) error) call {
 	return func(r *http.Request) (any, error) { return nil, f(r.Context(), r.PathValue("name")) }
 }
 
-// asError returns the Error that err is or wraps, with the words of what wraps
+// AsError returns the Error that err is or wraps, with the words of what wraps
 // it; any other error is internal.
-func asError(err error) *Error {
+func AsError(err error) *Error {
 	var e *Error
 	switch {
 	case errors.As(err, &e) && err == error(e):

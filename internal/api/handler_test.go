@@ -31,6 +31,17 @@ func TestHandlerRefusesWhatItDoesNotKnow(t *testing.T) {
 		{"two values", "PUT", "/v1/paused", `{"on": true} {"on": false}`, 400, "something follows the JSON value"},
 		{"no network", "POST", "/v1/networks", `{"name": "lab"}`, 400, `field \"network\" is missing`},
 		{"no port", "POST", "/v1/ports", `{"name": "vm1"}`, 400, `field \"port\" is missing`},
+		{"a field that a port does not change", "PATCH", "/v1/ports/vm1", `{"mac": "52:54:00:00:00:01"}`, 400, `unknown field \"mac\"`},
+		{"a limit that is none", "PATCH", "/v1/ports/vm1", `{"bandwidth": {"in": "fast"}}`, 400, `\"fast\" is not a rate`},
+		{"a cable that is neither in nor out", "PATCH", "/v1/ports/vm1", `{"unplugged": "yes"}`, 400, "cannot unmarshal string"},
+		{"an address that is none", "PATCH", "/v1/ports/vm1", `{"addresses": ["10.0.0"]}`, 400, "read the request"},
+		{"no change", "PATCH", "/v1/ports/vm1", ``, 400, "it has no body"},
+		{"a change of no port", "PATCH", "/v1/ports/", `{}`, 404, "no such call: PATCH /v1/ports/"},
+		{"a whole port", "PUT", "/v1/ports/vm1", `{}`, 404, "no such call: PUT /v1/ports/vm1"},
+		{"an unknown word about a plug", "POST", "/v1/plugged", `{"name": "tap0"}`, 400, `unknown field \"name\"`},
+		{"nothing to plug in", "POST", "/v1/plugged", ``, 400, "it has no body"},
+		{"no interface to plug in", "POST", "/v1/plugged", `{"network": "lab"}`, 400, `field \"interface\" is missing`},
+		{"no interface to take out", "DELETE", "/v1/plugged/", ``, 404, "no such call"},
 		{"too large", "POST", "/v1/apply", `{"files": [{"text": "` + strings.Repeat("x", MaxBody) + `"}]}`, 413, "larger than 8 MiB"},
 		{"no forward", "POST", "/v1/forwards", `{"name": "web"}`, 400, `field \"spec\" is missing`},
 		{"an update too large", "POST", "/v1/networks/lab/update", `{"command": "modify", "section": "bridge", "xml": "` + strings.Repeat("x", MaxBody) + `"}`, 413, "larger than 8 MiB"},
@@ -126,6 +137,7 @@ func FuzzHandler(f *testing.F) {
 		{"POST", "verify", `{"networks":["a"]}`}, {"GET", "export?kind=%zz", ""}, {"DELETE", "ports/a%2Fb", ""},
 		{"POST", "networks/lab/update", `{"command":"modify","section":"bridge","parent":-1,"xml":"<bridge/>"}`}, {"GET", "networks/lab/xml?inactive=1", ""},
 		{"PUT", "networks/lab/metadata", `{"uri":"urn:x","xml":"<a/>"}`}, {"PUT", "networks/lab/words", `{"title":"t"}`}, {"POST", "networks/lab/leases", `[{}]`},
+		{"PATCH", "ports/vm1", `{"network":"red","bandwidth":{"in":"1mbit"},"addresses":null}`}, {"POST", "plugged", `{"interface":"tap0"}`}, {"DELETE", "plugged/tap0", ""},
 	} {
 		f.Add(seed[0], seed[1], seed[2])
 	}

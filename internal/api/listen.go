@@ -24,9 +24,36 @@ const maxSocketPath = 107
 // Listen opens the daemon's socket, mode 0660, for the group kvmnet when there
 // is one. The socket of a dead daemon is replaced; that of a living one, and a
 // file that is no socket, is an error. Closing the listener removes the socket.
-func Listen(path string) (net.Listener, error) { return listen(path, Group) }
+func Listen(path string) (net.Listener, error) { return listenFor(path, Group) }
 
-func listen(path, group string) (net.Listener, error) {
+func listenFor(path, group string) (net.Listener, error) {
+	l, err := listen("unix", path, 0o660)
+	if err != nil {
+		return nil, err
+	}
+	if err := giveToGroup(path, group); err != nil {
+		l.Close()
+		return nil, err
+	}
+	return l, nil
+}
+
+// ListenPackets opens a socket of packets that every user may connect to, as Listen
+// opens the daemon's.
+func ListenPackets(path string) (*net.UnixListener, error) {
+	l, err := listen("unixpacket", path, 0o666)
+	if err != nil {
+		return nil, err
+	}
+	if err := os.Chmod(path, 0o666); err != nil { // the umask has narrowed the mode of bind
+		l.Close()
+		return nil, fmt.Errorf("listen at %s: %w", path, err)
+	}
+	return l.(*net.UnixListener), nil
+}
+
+// listen opens a socket of a mode, less the umask, in the place of a dead one.
+func listen(network, path string, mode uint32) (net.Listener, error) {
 	if len(path) > maxSocketPath {
 		return nil, fmt.Errorf("listen at %s: the path has %d bytes, a socket's may have %d", path, len(path), maxSocketPath)
 	}
@@ -35,22 +62,18 @@ func listen(path, group string) (net.Listener, error) {
 		return nil, fmt.Errorf("listen at %s: %w", path, err)
 	}
 	defer unlock()
-	if err := removeStale(path); err != nil {
+	if err := removeStale(network, path); err != nil {
 		return nil, err
 	}
 	// The mode is set before bind: there is no moment when others may connect.
 	early := net.ListenConfig{Control: func(_, _ string, c syscall.RawConn) error {
 		var err error
-		broken := c.Control(func(fd uintptr) { err = syscall.Fchmod(int(fd), 0o660) })
+		broken := c.Control(func(fd uintptr) { err = syscall.Fchmod(int(fd), mode) })
 		return errors.Join(broken, err)
 	}}
-	l, err := early.Listen(context.Background(), "unix", path)
+	l, err := early.Listen(context.Background(), network, path)
 	if err != nil {
 		return nil, fmt.Errorf("listen at %s: %w", path, err)
-	}
-	if err := giveToGroup(path, group); err != nil {
-		l.Close()
-		return nil, err
 	}
 	return l, nil
 }
@@ -74,7 +97,7 @@ func lockFolder(dir string) (unlock func(), err error) {
 }
 
 // removeStale removes a socket that nobody listens at.
-func removeStale(path string) error {
+func removeStale(network, path string) error {
 	info, err := os.Lstat(path)
 	switch {
 	case errors.Is(err, fs.ErrNotExist):
@@ -84,7 +107,7 @@ func removeStale(path string) error {
 	case info.Mode().Type() != fs.ModeSocket:
 		return fmt.Errorf("listen at %s: it exists and is not a socket", path)
 	}
-	c, err := net.Dial("unix", path)
+	c, err := net.Dial(network, path)
 	if err == nil {
 		c.Close()
 		return fmt.Errorf("another daemon answers at %s", path)

@@ -38,7 +38,7 @@ func TestListenGivesTheSocketToTheGroup(t *testing.T) {
 		t.Skip("needs the group daemon")
 	}
 	path := filepath.Join(t.TempDir(), "s")
-	l, err := listen(path, "daemon")
+	l, err := listenFor(path, "daemon")
 	if err != nil {
 		t.Fatal(err)
 	}

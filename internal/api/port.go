@@ -78,6 +78,10 @@ type OpenPort struct {
 	Guard     spec.Guard   `json:"guard,omitempty"`  // "" = the network's
 	Vhost     bool         `json:"vhost,omitempty"`  // with /dev/vhost-net opened, where the host has it
 
+	// Owner is whose port it is, who may open its tap; "" = who asks. Only root names
+	// another one.
+	Owner string `json:"owner,omitempty"`
+
 	// ByName asks for a tap that a program opens by its name, and for no descriptor.
 	ByName bool `json:"byName,omitempty"`
 }

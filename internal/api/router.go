@@ -78,6 +78,8 @@ type Traffic struct {
 	RxBytes   uint64 `json:"rxBytes"`
 	TxPackets uint64 `json:"txPackets"`
 	TxBytes   uint64 `json:"txBytes"`
+	RxDropped uint64 `json:"rxDropped,omitempty"` // packets that found no room
+	TxDropped uint64 `json:"txDropped,omitempty"`
 }
 
 // Counter counts what a rule or an element of a map was used for.

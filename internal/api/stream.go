@@ -110,7 +110,7 @@ func (s *stream) end(err error) {
 	case !begun:
 		fail(s.w, err)
 	default:
-		s.send(failure{asError(err)})
+		s.send(failure{AsError(err)})
 	}
 	// The connection may carry further calls, which have no deadline.
 	s.control.SetWriteDeadline(time.Time{})

@@ -74,6 +74,24 @@ var verbs = []struct {
 	{"AddPort vm1 lab true", func(ctx context.Context, s Service) (any, error) {
 		return s.AddPort(ctx, AddPort{Name: "vm1", Port: &spec.Port{Network: "lab"}, Transient: true})
 	}, aPort},
+	{`SetPort "vm1" {}`, func(ctx context.Context, s Service) (any, error) { return s.SetPort(ctx, "vm1", SetPort{}) }, aPort},
+	{`SetPort "a/b.." {"network":"red","unplugged":false,"guard":"mac,tag","bandwidth":{"in":"1mbit peak 2mbit"},"storm":{"broadcast":7},"addresses":["192.0.2.7"],"guest":"a & b","owner":"alice"}`,
+		func(ctx context.Context, s Service) (any, error) {
+			return s.SetPort(ctx, "a/b..", SetPort{Network: new("red"), Unplugged: new(false), Guard: new(spec.Guard("mac,tag")),
+				Bandwidth: &spec.Bandwidth{In: spec.Limit{Rate: 1e6, Peak: 2e6}}, Storm: &spec.Storm{Broadcast: 7},
+				Addresses: &[]netip.Addr{netip.MustParseAddr("192.0.2.7")}, Guest: new("a & b"), Owner: new("alice")})
+		}, aPort},
+	// What is there and empty is another thing than what is not there.
+	{`SetPort "vm1" {"guard":"","bandwidth":{},"storm":{},"addresses":[],"guest":"","owner":""}`, func(ctx context.Context, s Service) (any, error) {
+		return s.SetPort(ctx, "vm1", SetPort{Guard: new(spec.Guard("")), Bandwidth: &spec.Bandwidth{}, Storm: &spec.Storm{}, Addresses: &[]netip.Addr{}, Guest: new(""), Owner: new("")})
+	}, aPort},
+	{`PlugPort "tap0" "lab"`, func(ctx context.Context, s Service) (any, error) {
+		return s.PlugPort(ctx, PlugPort{Interface: "tap0", Network: "lab"})
+	}, aPort},
+	{`PlugPort "vnet0.0" ""`, func(ctx context.Context, s Service) (any, error) {
+		return s.PlugPort(ctx, PlugPort{Interface: "vnet0.0"})
+	}, aPort},
+	{`UnplugPort "vnet0.0"`, func(ctx context.Context, s Service) (any, error) { return nil, s.UnplugPort(ctx, "vnet0.0") }, nil},
 	{`Delete port "vm1"`, func(ctx context.Context, s Service) (any, error) { return nil, s.Delete(ctx, "port", "vm1") }, nil},
 	{`Delete bridge "br0"`, func(ctx context.Context, s Service) (any, error) { return nil, s.Delete(ctx, "bridge", "br0") }, nil},
 	{`Delete policy "a/b"`, func(ctx context.Context, s Service) (any, error) { return nil, s.Delete(ctx, "policy", "a/b") }, nil},
@@ -174,7 +192,8 @@ func TestClientRefusesTheEmptyName(t *testing.T) {
 	f := newFake()
 	socket, _ := daemon(t, f)
 	c := client(t, socket)
-	for _, err := range []error{c.Undefine(t.Context(), ""), c.Delete(t.Context(), "port", ""), c.Start(t.Context(), "")} {
+	for _, err := range []error{c.Undefine(t.Context(), ""), c.Delete(t.Context(), "port", ""), c.Start(t.Context(), ""),
+		set(c.SetPort(t.Context(), "", SetPort{})), c.UnplugPort(t.Context(), "")} {
 		var e *Error
 		if !errors.As(err, &e) || e.Code != CodeNotFound {
 			t.Errorf("got %v, want not-found", err)
@@ -184,6 +203,8 @@ func TestClientRefusesTheEmptyName(t *testing.T) {
 		t.Errorf("the service saw %s", f.lastCall())
 	}
 }
+
+func set(_ Port, err error) error { return err }
 
 func TestClientsAtTheSameTime(t *testing.T) {
 	f := newFake()

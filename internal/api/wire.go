@@ -72,7 +72,7 @@ func reply(w http.ResponseWriter, status int, v any) {
 
 // fail writes an error.
 func fail(w http.ResponseWriter, err error) {
-	e := asError(err)
+	e := AsError(err)
 	status := map[string]int{
 		CodeInvalid:  http.StatusBadRequest,
 		CodeNotFound: http.StatusNotFound,

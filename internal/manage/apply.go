@@ -102,16 +102,24 @@ func (m *Manager) Drift(ctx context.Context) (api.ApplyResult, error) {
 // Orphans implements api.Service.
 func (m *Manager) Orphans(ctx context.Context) ([]api.Orphan, error) {
 	r, err := m.engine.Preview(ctx, nil)
-	return orphans(r.Ops), internal(err)
+	if err != nil {
+		return []api.Orphan{}, internal(err)
+	}
+	idle, err := m.idlePorts(r.Have)
+	return append(orphans(r.Ops), idle...), internal(err)
 }
 
 // Collect implements api.Service.
 func (m *Manager) Collect(ctx context.Context) ([]api.Orphan, error) {
+	idle, err := m.collectIdle(ctx)
+	if err != nil {
+		return idle, err
+	}
 	r, err := m.engine.Collect(ctx)
 	if err == nil && r.Failed {
 		err = fmt.Errorf("not everything could be removed: %s", strings.Join(told(r), "; "))
 	}
-	return orphans(r.Ops), internal(err)
+	return append(orphans(r.Ops), idle...), internal(err)
 }
 
 func orphans(ops []plan.Op) []api.Orphan {

@@ -23,6 +23,7 @@ type input struct {
 	libvirt map[string]*libvirtxml.File // by the network
 	notes   []api.Problem               // what is said in vain
 	refusal error                       // why libvirt would not take one
+	whole   bool                        // says all of its objects, so that nothing is kept of those they replace
 	alone   bool                        // may be at odds with networks that do not run, as libvirt lets them
 }
 
@@ -50,19 +51,43 @@ func (in *input) complete(w world) error {
 		}
 	}
 	for name, p := range in.spec.Ports {
+		if in.whole {
+			break
+		}
+		if old := all.Ports[name]; old != nil && old.Held != "" {
+			return conflict("port %s is held by a program that uses it; choose another name, or stop that program first", name)
+		}
 		keepPort(p, all.Ports[name])
 	}
 	for name, r := range in.spec.Routers {
 		keepRouter(r, all.Routers[name])
 	}
-	all = in.scope(all)
+	return in.fill(in.scope(all))
+}
+
+// fill fills in the defaults and checks. Ports alone are looked at beside those near
+// them only, as long as these tell all.
+func (in *input) fill(all *spec.Spec) error {
+	if len(in.spec.Ports) == in.spec.Count() {
+		near, written := nearPorts(all, in.spec.Ports), in.spec.Ports
+		in.spec.Ports = maps.Clone(written)
+		if merged := in.defaults(near); clearOf(all, near, in.spec.Ports) {
+			return in.check(near, merged)
+		}
+		in.spec.Ports = written
+	}
+	return in.check(all, in.defaults(all))
+}
+
+// defaults gives the input its defaults, and returns it with all else.
+func (in *input) defaults(all *spec.Spec) *spec.Spec {
 	merged := all.Merge(in.spec)
 	merged.Default()
 	for _, object := range objects(in.spec) {
 		k, name := cut(object)
 		k.put(in.spec, k.pick(merged, name))
 	}
-	return in.check(all, merged)
+	return merged
 }
 
 // keepNetwork keeps what was generated for the network when it was first

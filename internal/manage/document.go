@@ -45,6 +45,7 @@ func (in *input) parse(f api.File) *spec.Spec {
 	if !isXML(f.Text) {
 		parsed, _ := specfile.Parse(f.Name, []byte(f.Text))
 		in.files = append(in.files, parsed)
+		in.refuseHeld(parsed)
 		return parsed.Spec
 	}
 	parsed, err := libvirtxml.Parse(f.Name, []byte(f.Text))
@@ -61,6 +62,17 @@ func (in *input) parse(f api.File) *spec.Spec {
 		in.notes = append(in.notes, placed(note))
 	}
 	return parsed.Spec
+}
+
+// refuseHeld refuses ports that live as long as a program uses them: a file is there
+// for what is to last.
+func (in *input) refuseHeld(f *specfile.File) {
+	for name, p := range f.Spec.Ports {
+		if p != nil && p.Held != "" {
+			in.problems = append(in.problems, placed(f.Locate(spec.Problem{Path: spec.Field(spec.Field("ports", name), "held"),
+				Message: "a port in a file is not held by a program; kvmnet writes this of ports it makes for one", Hint: "remove it"})))
+		}
+	}
 }
 
 // misread is a fault of an XML file as a problem with its place.

@@ -27,6 +27,9 @@ type Insight interface {
 	Rules(ctx context.Context, ns string) (map[string]api.Counter, error)
 	// Refused counts the packets that our tables refused, by reason.
 	Refused(ctx context.Context, ns string) (map[string]uint64, error)
+	// Guarded counts the frames that guards refused, by the number of the interface and
+	// by the part of the guard, as spec.GuardWords.
+	Guarded(ctx context.Context) (map[int]map[string]uint64, error)
 	// Listeners finds who listens in a namespace now.
 	Listeners(ctx context.Context, ns string, protocol spec.Protocol) (Holder, error)
 }
@@ -50,6 +53,8 @@ func (blind) Traffic(context.Context, string) (map[string]api.Traffic, error) { 
 func (blind) Hits(context.Context, string) (map[string]api.Counter, error) { return nil, nil }
 
 func (blind) Refused(context.Context, string) (map[string]uint64, error) { return nil, nil }
+
+func (blind) Guarded(context.Context) (map[int]map[string]uint64, error) { return nil, nil }
 
 func (blind) Rules(context.Context, string) (map[string]api.Counter, error) { return nil, nil }
 

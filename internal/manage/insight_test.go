@@ -3,6 +3,7 @@ package manage
 import (
 	"context"
 	"fmt"
+	"maps"
 	"net/netip"
 	"sync"
 
@@ -18,6 +19,7 @@ type kernel struct {
 	guests  map[string]string      // name → address, on every network
 	counted map[string]api.Counter // of elements and rules, in every namespace
 	got     map[string]string      // "r1/uplink" → address by DHCP
+	traffic map[string]api.Traffic // of links of the host
 }
 
 // set changes what the kernel knows.
@@ -49,6 +51,12 @@ func (k *kernel) Addresses(live *spec.Spec) map[string]map[string][]netip.Addr {
 	return all
 }
 
+// Leases implements reconcile.Guests.
+func (k *kernel) Leases(*spec.Spec) map[string][]plan.Leased { return nil }
+
+// Guarded implements Insight.
+func (k *kernel) Guarded(context.Context) (map[int]map[string]uint64, error) { return nil, nil }
+
 // Set implements reconcile.Uplinks.
 func (k *kernel) Set([]plan.Acquire) {}
 
@@ -76,7 +84,12 @@ func (k *kernel) Neighbours(_ context.Context, ns string) ([]api.Neighbour, erro
 	return []api.Neighbour{{Link: "eth0", Address: netip.MustParseAddr("10.8.0.10"), MAC: spec.GenerateMAC(ns), State: "reachable"}}, nil
 }
 
-func (k *kernel) Traffic(context.Context, string) (map[string]api.Traffic, error) {
+func (k *kernel) Traffic(_ context.Context, ns string) (map[string]api.Traffic, error) {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	if ns == "" {
+		return maps.Clone(k.traffic), nil
+	}
 	return map[string]api.Traffic{"eth0": {RxPackets: 3}}, nil
 }
 

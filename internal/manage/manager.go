@@ -31,6 +31,8 @@ type Manager struct {
 	started   time.Time
 	events    hub
 	sights    sights
+	openTap   func(Tap) ([]*os.File, error)
+	reaper    reaper
 
 	// changing makes definitions change one request at a time, from reading them
 	// to the pass that puts them in force.
@@ -64,6 +66,10 @@ type Options struct {
 	ConfigDir string
 	Insight   Insight      // nil = nothing is known but what the loop sees
 	Log       *slog.Logger // nil = none
+
+	// OpenTap makes taps for programs of users; nil = nobody does. An interface of the
+	// name is EBUSY.
+	OpenTap func(Tap) ([]*os.File, error)
 }
 
 // New makes a manager. Attach gives it its loop and its guests.
@@ -74,7 +80,7 @@ func New(o Options) *Manager {
 	if o.Insight == nil {
 		o.Insight = blind{}
 	}
-	return &Manager{store: o.Store, ns: o.NS, insight: o.Insight, version: o.Version, configDir: o.ConfigDir, log: o.Log, started: time.Now()}
+	return &Manager{store: o.Store, ns: o.NS, insight: o.Insight, version: o.Version, configDir: o.ConfigDir, log: o.Log, started: time.Now(), openTap: o.OpenTap}
 }
 
 // Attach gives the manager the loop that was made with its Live, UIDs, Passed

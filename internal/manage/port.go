@@ -24,6 +24,8 @@ func (m *Manager) AddPort(ctx context.Context, req api.AddPort) (api.Port, error
 	switch old := all.Ports[req.Name]; {
 	case req.Port.Network == "":
 		return api.Port{}, invalid("a port needs a network")
+	case req.Port.Held != "":
+		return api.Port{}, invalid("a port that is held is opened by the program that uses it, not added")
 	case all.Networks[req.Port.Network] == nil:
 		return api.Port{}, cmp.Or(before.legible("network/"+req.Port.Network), notFound("network", req.Port.Network))
 	case old != nil:
@@ -33,10 +35,7 @@ func (m *Manager) AddPort(ctx context.Context, req api.AddPort) (api.Port, error
 	if err := in.complete(before); err != nil {
 		return api.Port{}, err
 	}
-	if err := m.plug(ctx, before, req.Name, in, req.Transient); err != nil {
-		return api.Port{}, err
-	}
-	return m.port(ctx, req.Name)
+	return m.plug(ctx, before, req.Name, in, req.Transient)
 }
 
 func (w world) freeName(network string) string {
@@ -48,7 +47,8 @@ func (w world) freeName(network string) string {
 	}
 }
 
-func (m *Manager) plug(ctx context.Context, before world, name string, in *input, transient bool) error {
+// plug adds a port that was checked, and tells what became of it.
+func (m *Manager) plug(ctx context.Context, before world, name string, in *input, transient bool) (api.Port, error) {
 	after := before.clone()
 	if transient {
 		merge(after.running, in.spec)
@@ -56,9 +56,21 @@ func (m *Manager) plug(ctx context.Context, before world, name string, in *input
 		merge(after.defined, in.spec)
 	}
 	after.demand()
+	return m.putPort(ctx, in, before, after, name, "add port "+name)
+}
+
+// putPort makes it so that a port is there, or is another one.
+func (m *Manager) putPort(ctx context.Context, in *input, before, after world, name, doing string) (api.Port, error) {
 	if err := m.fits(ctx, in, before, after); err != nil {
-		return err
+		return api.Port{}, err
 	}
-	_, err := m.attempt(ctx, m.changes(before, after), "add port "+name)
-	return err
+	r, err := m.attempt(ctx, m.changes(before, after), doing)
+	if err != nil {
+		return api.Port{}, err
+	}
+	if !r.Glanced() {
+		return m.port(ctx, name)
+	}
+	r.Ops = nil // they are done
+	return viewOf(after, r).port(name), nil
 }

@@ -24,10 +24,7 @@ func (m *Manager) AddPortXML(ctx context.Context, network string, r api.DefineRe
 	if err := in.complete(before); err != nil {
 		return api.Port{}, err
 	}
-	if err := m.plug(ctx, before, name, in, true); err != nil {
-		return api.Port{}, err
-	}
-	return m.port(ctx, name)
+	return m.plug(ctx, before, name, in, true)
 }
 
 // readPort reads a port of a network. It is refused in libvirt's order: for what the

@@ -57,6 +57,36 @@ func TestPortInLibvirtsWordsGetsADevice(t *testing.T) {
 	r.settled()
 }
 
+// What a port or its portgroup says of limits is the port's, and dumped again.
+func TestPortInLibvirtsWordsHasItsLimits(t *testing.T) {
+	t.Parallel()
+	r := newRig(t)
+	r.xml(xmlOf("lab", "<bridge name='lab0'/><portgroup name='slow'><bandwidth><outbound average='125'/></bandwidth></portgroup>"))
+	r.ok(r.Start(t.Context(), "lab"))
+	mbit := func(in, out spec.Rate) *spec.Bandwidth {
+		return &spec.Bandwidth{In: spec.Limit{Rate: in * 1e6}, Out: spec.Limit{Rate: out * 1e6}}
+	}
+	for i, test := range []struct {
+		says, dumped string
+		want         *spec.Bandwidth
+	}{
+		{"<bandwidth><inbound average='250'/></bandwidth>", "<inbound average='250'/>", mbit(2, 0)},
+		{"<group>slow</group>", "<outbound average='125'/>", mbit(0, 1)},
+		{"", "</networkport>", nil},
+	} {
+		id := portUUID[:len(portUUID)-1] + string(rune('1'+i))
+		text := strings.Replace(portXML(id, "vm"+id[35:], "52:54:00:7b:35:0"+id[35:]), "</networkport>", test.says+"</networkport>", 1)
+		p, err := r.addXML("lab", text)
+		r.ok(err)
+		if got := p.Spec.Bandwidth; (got == nil) != (test.want == nil) || got != nil && *got != *test.want {
+			t.Errorf("%s: the limits are %+v, want %+v", test.says, got, test.want)
+		}
+		if dump, err := r.PortXML(t.Context(), id); err != nil || !strings.Contains(dump, test.dumped) || (test.want == nil) == strings.Contains(dump, "bandwidth") {
+			t.Errorf("%s: it is dumped, %v, as\n%s", test.says, err, dump)
+		}
+	}
+}
+
 // A port of a network on NICs of the host is put on the one that has the fewest, and
 // that is how the network and the port are dumped.
 func TestPortInLibvirtsWordsGetsANIC(t *testing.T) {

@@ -9,6 +9,7 @@ import (
 	"net/netip"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -58,6 +59,19 @@ func (h *host) Observe(context.Context) (plan.State, error) {
 	return maps.Clone(h.state), nil
 }
 
+func (h *host) Glance(_ context.Context, links []string) (plan.State, error) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	seen := plan.State{}
+	for _, o := range h.state {
+		l, _ := o.(plan.Link)
+		if o.Key().NS == "" && (slices.Contains(links, l.Name) || slices.Contains(links, linkOf(o))) {
+			seen.Add(o)
+		}
+	}
+	return seen, nil
+}
+
 func (h *host) Apply(_ context.Context, ops []plan.Op) []error {
 	h.mu.Lock()
 	defer h.mu.Unlock()
@@ -85,6 +99,12 @@ func (h *host) set(o plan.Object) {
 	case plan.Link:
 		if have, _ := h.state.Link(o.NS, o.Name); o.Foreign {
 			have.Master = o.Master
+			if o.MTU > 0 {
+				have.MTU = o.MTU
+			}
+			if !o.MAC.IsZero() {
+				have.MAC = o.MAC
+			}
 			h.state.Add(have)
 			return
 		}
@@ -167,6 +187,7 @@ type rig struct {
 	guests *guests
 	kernel *kernel
 
+	stop   func()      // ends the loop
 	asking atomic.Bool // whether the loop is asking for what is to be live
 }
 
@@ -192,14 +213,15 @@ func (r *rig) boot() {
 	var err error
 	r.disk, err = store.Open(r.dirs)
 	r.ok(err)
-	r.Manager = New(Options{Store: r.disk, Version: "test", ConfigDir: r.dirs.Config, Insight: r.kernel})
+	r.Manager = New(Options{Store: r.disk, Version: "test", ConfigDir: r.dirs.Config, Insight: r.kernel, OpenTap: r.host.openTap})
 	m := r.Manager
 	m.Attach(reconcile.New(reconcile.Options{Host: r.host, Live: func() (*spec.Spec, error) { return r.live(m) }, Record: r.disk, Facts: plan.Facts{HostID: "h", Program: "p"},
-		UIDs: m.UIDs, Guests: r.kernel, Uplinks: r.kernel, Passed: m.Passed, Step: m.Step}), r.guests)
+		UIDs: m.UIDs, Guests: r.kernel, Uplinks: r.kernel, Passed: m.Passed, Looked: m.Looked, Step: m.Step}), r.guests)
 	ctx, cancel := context.WithCancel(context.Background())
 	done := make(chan struct{})
 	go func() { m.engine.Run(ctx); close(done) }()
-	r.t.Cleanup(func() { cancel(); <-done })
+	r.stop = sync.OnceFunc(func() { cancel(); <-done })
+	r.t.Cleanup(r.stop)
 }
 
 func (r *rig) ok(err error) {

@@ -20,7 +20,8 @@ type view struct {
 	all     *spec.Spec
 	holders spec.Holders
 	report  reconcile.Report
-	todo    map[string]bool // objects with ops in the report
+	todo    map[string]bool           // objects with ops in the report
+	refused map[int]map[string]uint64 // by guards, see Insight; read for ports only
 }
 
 // look reads the store and the host as they are now.
@@ -52,7 +53,7 @@ func viewOf(w world, r reconcile.Report) *view {
 	for _, op := range r.Ops {
 		todo[op.Object.Owner()] = true
 	}
-	return &view{w, all, all.Holders(), r, todo}
+	return &view{world: w, all: all, holders: all.Holders(), report: r, todo: todo}
 }
 
 // Networks implements api.Service.
@@ -127,7 +128,7 @@ func (v *view) portsOf(name string, n *spec.Network) []string {
 		}
 	}
 	for l := range plan.Of[plan.Link](v.report.Have) {
-		if n.Mode != spec.Bridge && l.NS == "" && l.Owner() == "" && l.Master == n.Bridge.Name && l.Master != "" {
+		if n.Mode != spec.Bridge && l.NS == "" && l.Owner() == "" && l.Master == n.Bridge.Name && l.Master != "" && !v.holds(l.Name) {
 			ports = append(ports, l.Name)
 		}
 	}
@@ -141,11 +142,15 @@ func (m *Manager) Ports(ctx context.Context) ([]api.Port, error) {
 	if err != nil {
 		return nil, err
 	}
+	if v.refused, err = m.insight.Guarded(ctx); err != nil {
+		return nil, internal(err)
+	}
 	list := []api.Port{}
 	for _, object := range objects(&spec.Spec{Ports: v.all.Ports}) {
 		list = append(list, v.port(strings.TrimPrefix(object, "port/")))
 	}
-	return append(list, v.adopted()...), nil
+	list = append(list, v.adopted()...)
+	return list, m.tally(ctx, v.report.Have, list)
 }
 
 func (m *Manager) port(ctx context.Context, name string) (api.Port, error) {
@@ -156,6 +161,9 @@ func (m *Manager) port(ctx context.Context, name string) (api.Port, error) {
 	if v.all.Ports[name] == nil { // somebody removed the file meanwhile
 		return api.Port{}, notFound("port", name)
 	}
+	if v.refused, err = m.insight.Guarded(ctx); err != nil {
+		return api.Port{}, internal(err)
+	}
 	return v.port(name), nil
 }
 
@@ -165,11 +173,12 @@ func (v *view) port(name string) api.Port {
 	_, up := v.report.Have[plan.Up{Link: p.Interface}.Key()]
 	st := api.PortStatus{State: "down", Bridge: l.Master, MTU: l.MTU, Problems: v.report.Problems["port/"+name]}
 	switch {
-	case !there || l.Owner() == "": // or a stranger has the name
+	case !there || (l.Owner() == "") != (p.Held == spec.HeldOutside): // or a stranger has the name
 		st.State, st.Bridge, st.MTU = "missing", "", 0
 	case up && (l.Master != "" || l.Type == string(spec.Macvtap)):
 		st.State = "up"
 	}
+	st.Open = l.Open && st.State != "missing"
 	if there && l.Owner() != "" {
 		st.NIC, st.Node = l.Lower, l.Node()
 	}
@@ -178,6 +187,7 @@ func (v *view) port(name string) api.Port {
 			st.Gateways = append(st.Gateways, s.Address.String())
 		}
 	}
+	v.guard(&st, p.Network, p, l)
 	return api.Port{Name: name, Spec: p, Status: st}
 }
 
@@ -192,9 +202,10 @@ func (v *view) adopted() []api.Port {
 	for _, o := range v.report.Have.Sorted() {
 		l, ok := o.(plan.Link)
 		network, ours := bridges[l.Master]
-		if ok && ours && l.NS == "" && l.Owner() == "" {
-			list = append(list, api.Port{Name: l.Name, Spec: &spec.Port{Network: network, Interface: l.Name, Type: spec.PortType(l.Type)},
-				Status: api.PortStatus{State: "adopted", Bridge: l.Master, MTU: l.MTU}})
+		if ok && ours && l.NS == "" && l.Owner() == "" && !v.holds(l.Name) {
+			st := api.PortStatus{State: "adopted", Bridge: l.Master, MTU: l.MTU}
+			v.guard(&st, network, nil, l)
+			list = append(list, api.Port{Name: l.Name, Spec: &spec.Port{Network: network, Interface: l.Name, Type: spec.PortType(l.Type)}, Status: st})
 		}
 	}
 	return list
@@ -227,12 +238,12 @@ func (m *Manager) Export(ctx context.Context, kind, name string) (string, error)
 	k, all := kindOf(kind), w.all()
 	switch {
 	case kind == "":
-		return string(specfile.Format(all)), nil
+		return string(specfile.Format(lasting(all))), nil
 	case k.name == "":
 		return "", errKind(kind)
 	case name == "":
 		one := &spec.Spec{}
-		k.put(one, all)
+		k.put(one, lasting(all))
 		return string(specfile.Format(one)), nil
 	}
 	one := k.pick(all, w.nameOf(k, name))
@@ -240,4 +251,16 @@ func (m *Manager) Export(ctx context.Context, kind, name string) (string, error)
 		return "", cmp.Or(w.legible(k.word()+"/"+name), notFound(kind, name))
 	}
 	return string(specfile.Format(one)), nil
+}
+
+// lasting is a spec without the ports that programs hold: they are not written in files.
+func lasting(all *spec.Spec) *spec.Spec {
+	s := *all
+	s.Ports = map[string]*spec.Port{}
+	for name, p := range all.Ports {
+		if p.Held == "" {
+			s.Ports[name] = p
+		}
+	}
+	return &s
 }
