@@ -21,6 +21,7 @@ import (
 	"kvmnet/internal/api"
 	"kvmnet/internal/dhcpclient"
 	"kvmnet/internal/dns"
+	"kvmnet/internal/handover"
 	"kvmnet/internal/kernel"
 	"kvmnet/internal/lease"
 	"kvmnet/internal/manage"
@@ -53,10 +54,10 @@ type Options struct {
 // Run serves until ctx ends. It manages the network namespace it is started in.
 func Run(ctx context.Context, o Options) error {
 	d := &daemon{Options: o}
-	d.targets = &targets{wake: d.wake}
 	if d.Log == nil {
 		d.Log = slog.New(slog.DiscardHandler)
 	}
+	d.targets = &targets{wake: d.wake, gate: &gate{log: d.Log}}
 	if os.Getenv("GOGC") == "" {
 		debug.SetGCPercent(garbage)
 	}
@@ -79,6 +80,7 @@ type daemon struct {
 	uplinks  *dhcpclient.Clients
 	announce *announce.Announcer
 	listener net.Listener
+	handover *handover.Server
 }
 
 // open takes the namespace's lock, then opens everything in the order of need.
@@ -113,6 +115,7 @@ func (d *daemon) open(ctx context.Context) error {
 		return err
 	}
 	d.manage(st, ns)
+	d.targets.gate.live = d.manager.Live
 	if err := d.openServers(ns, hostID); err != nil {
 		return err
 	}
@@ -123,6 +126,10 @@ func (d *daemon) open(ctx context.Context) error {
 	if d.listener, err = d.listen(); err != nil {
 		return err
 	}
+	if d.handover, err = handover.Listen(handover.Path(d.Socket, d.RuntimeDir), d.manager, d.Log); err != nil {
+		return err
+	}
+	d.closers = append(d.closers, d.handover.Close)
 	// A definition that cannot be read is reported with every pass, and does not
 	// keep the others from working.
 	if err := d.manager.Boot(); err != nil {
@@ -132,7 +139,9 @@ func (d *daemon) open(ctx context.Context) error {
 }
 
 func (d *daemon) manage(st *store.Store, ns *netns.NS) {
+	_, k, _, _ := d.system.Namespace("")
 	d.manager = manage.New(manage.Options{Store: st, NS: ns, Version: d.Version, ConfigDir: d.ConfigDir, Log: d.Log,
+		OpenTap: func(t manage.Tap) ([]*os.File, error) { return k.OpenTap(kernel.Tap(t)) },
 		Insight: insight{d.system, cmp.Or(d.NetnsDir, netns.Dir)}})
 }
 
@@ -148,11 +157,17 @@ func (d *daemon) openServers(ns *netns.NS, hostID string) error {
 		return err
 	}
 	d.closers = append(d.closers, book.Close)
-	d.targets.book = book
+	rules, err := nft.Open(ns, "")
+	if err != nil {
+		return err
+	}
+	d.closers = append(d.closers, rules.Close)
+	d.targets.book, d.targets.gate.rules = book, rules
 	register := resolved.Open(resolved.Options{NS: ns, Log: d.Log})
 	d.closers = append(d.closers, func() error { register.Close(); return nil })
 	servers := serve.New(serve.Options{NS: ns, Kernel: k, Book: book, DUID: duid(hostID), Resolved: register,
-		Upstream: dns.NewUpstreams(cmp.Or(d.ResolvConf, "/etc/resolv.conf")), Warn: d.manager.Warn, Log: d.Log, Namespace: d.servedIn})
+		Upstream: dns.NewUpstreams(cmp.Or(d.ResolvConf, "/etc/resolv.conf")), Warn: d.manager.Warn, Log: d.Log, Namespace: d.servedIn,
+		Permit: d.targets.permit})
 	d.closers = append(d.closers, servers.Close)
 	d.guests = guests{book, servers}
 	return nil
@@ -200,7 +215,7 @@ func (d *daemon) wire(st *store.Store, facts plan.Facts) {
 	}
 	d.engine = reconcile.New(reconcile.Options{Host: host, Live: d.manager.Live, Record: st, Facts: facts, Servers: d.guests.servers,
 		Guests: d.targets, Uplinks: d.uplinks, Aftermath: aftermath{d.announce, d.system},
-		UIDs: d.manager.UIDs, Passed: d.passed, Step: d.manager.Step, Log: d.Log})
+		UIDs: d.manager.UIDs, Passed: d.passed, Looked: d.manager.Looked, Step: d.manager.Step, Log: d.Log})
 	d.loop.Store(d.engine)
 	d.manager.Attach(d.engine, d.guests)
 }
@@ -241,6 +256,8 @@ func (d *daemon) serve(ctx context.Context) error {
 		ReadHeaderTimeout: 10 * time.Second}
 	serving := make(chan error, 1)
 	go func() { serving <- server.Serve(d.listener); cancel() }()
+	handing := make(chan error, 1)
+	go func() { handing <- d.handover.Serve(ctx); cancel() }()
 	if _, err := d.engine.Sync(ctx); err != nil {
 		d.Log.Warn("first pass", "error", err)
 	}
@@ -248,7 +265,7 @@ func (d *daemon) serve(ctx context.Context) error {
 	d.Log.Info("ready", "socket", d.listener.Addr().String())
 	<-ctx.Done()
 	sd.SdNotify(false, sd.SdNotifyStopping)
-	return d.finish(server, serving, looping)
+	return errors.Join(d.finish(server, serving, looping), <-handing)
 }
 
 // finish lets requests that are under way end, for a while.

@@ -49,7 +49,8 @@ func (i insight) Traffic(ctx context.Context, ns string) (map[string]api.Traffic
 	links, err := k.Traffic(ctx)
 	all := map[string]api.Traffic{}
 	for name, t := range links {
-		all[name] = api.Traffic{RxPackets: t.RxPackets, RxBytes: t.RxBytes, TxPackets: t.TxPackets, TxBytes: t.TxBytes}
+		all[name] = api.Traffic{RxPackets: t.RxPackets, RxBytes: t.RxBytes, RxDropped: t.RxDropped,
+			TxPackets: t.TxPackets, TxBytes: t.TxBytes, TxDropped: t.TxDropped}
 	}
 	return all, err
 }
@@ -96,6 +97,15 @@ func (i insight) Refused(_ context.Context, ns string) (map[string]uint64, error
 		}
 	}
 	return all, err
+}
+
+// Guarded implements manage.Insight.
+func (i insight) Guarded(ctx context.Context) (map[int]map[string]uint64, error) {
+	_, _, rules, there := i.system.Namespace("")
+	if !there {
+		return nil, nil
+	}
+	return rules.Refusals(ctx)
 }
 
 // Listeners implements manage.Insight.

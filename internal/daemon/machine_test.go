@@ -11,6 +11,7 @@ import (
 )
 
 func TestMain(m *testing.M) {
+	runKvmnet()
 	daemontest.Main(m, func() { peers.FetchKernel(context.Background(), nil) }, resolvedtest.Fetch)
 }
 

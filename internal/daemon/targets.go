@@ -16,6 +16,7 @@ type targets struct {
 	book   *lease.Book
 	wake   func()
 	follow atomic.Pointer[map[string]bool] // networks with forwards by name
+	gate   *gate
 }
 
 // Addresses implements reconcile.Guests.
@@ -62,7 +63,8 @@ func (t *targets) lookup(network, name string, ports map[guest]bool) []netip.Add
 
 // changed is told of every lease.
 func (t *targets) changed(e lease.Event) {
-	if follow := t.follow.Load(); follow != nil && (*follow)[e.Lease.Network] && e.Kind != "warning" {
+	follow := t.follow.Load()
+	if follow != nil && (*follow)[e.Lease.Network] && e.Kind != "warning" || t.gate.changed(e) {
 		t.wake()
 	}
 }
