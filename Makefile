@@ -36,6 +36,7 @@ storm: ## what `make test` does in small: a kill at every op, a thousand network
 	$(GO) test -timeout 60m -run KilledAtEveryOp ./internal/daemon ./internal/proof -every-op
 	$(GO) test -timeout 30m -run 'KilledDaemonKeeps|ManyNetworks' ./internal/daemon -storm-kills 1000 -networks 1000
 	$(GO) test -timeout 30m -run RulesDoNotGrow ./internal/proof -forwards 10000
+	$(GO) test -timeout 30m -run "GuestsComeInEveryWay|ScriptsAreReplaced" ./internal/proof -all-ways
 
 virsh: ## the same commands through kvmnet and through virsh, compared word for word
 	@scripts/deps test
@@ -51,10 +52,12 @@ lint: ## gofmt, go vet, staticcheck, tidy go.mod
 bench: ## ratios against the bare kernel calls, the shell and dnsmasq
 	@scripts/deps bench
 	$(GO) test -run '^$$' -bench 'Network|Pass|File' -benchtime 20x -timeout 20m ./internal/daemon
+	$(GO) test -run '^$$' -bench 'PortAttachDetach|QemuIfup' -benchtime 50x -timeout 20m ./internal/daemon
 	$(GO) test -run '^$$' -bench DHCPExchanges -benchtime 1x -timeout 20m ./internal/daemon
 	$(GO) test -run '^$$' -bench 'FreshNamespace|ForwardAddDel' ./internal/nft
 	$(GO) test -run '^$$' -bench 'Forward|Packets' -benchtime 10x -timeout 20m ./internal/proof
 	$(GO) test -run '^$$' -bench 'Routers' -benchtime 1x -timeout 20m ./internal/proof
+	$(GO) test -run '^$$' -bench 'PortBandwidth' -benchtime 1x -timeout 20m ./internal/proof
 	$(GO) test -run '^$$' -bench AgainstDnsmasq -benchtime 3x -timeout 20m ./internal/dns
 
 fuzz: ## each fuzzer for a minute
@@ -64,8 +67,13 @@ fuzz: ## each fuzzer for a minute
 		done; \
 	done
 
-install: build ## into $(PREFIX)/sbin
+# What QEMU calls are links to the one binary, which looks at the name it is called by.
+install: build ## into $(PREFIX)/sbin, and what QEMU calls into $(PREFIX)/libexec/kvmnet
 	install -D -m 0755 bin/kvmnet $(DESTDIR)$(PREFIX)/sbin/kvmnet
+	install -d -m 0755 $(DESTDIR)$(PREFIX)/libexec/kvmnet
+	for name in qemu-bridge-helper qemu-ifup qemu-ifdown; do \
+		ln -sfn ../../sbin/kvmnet $(DESTDIR)$(PREFIX)/libexec/kvmnet/$$name || exit 1; \
+	done
 
 clean: ## what the build made
 	rm -rf bin

@@ -25,6 +25,9 @@ var version = "dev"
 func init() { runtime.LockOSThread() }
 
 func main() {
+	if code, done := cli.Direct(context.Background(), os.Args, cli.Options{}); done {
+		os.Exit(code)
+	}
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	// A second signal ends the program at once.
 	context.AfterFunc(ctx, stop)

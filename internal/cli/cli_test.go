@@ -27,12 +27,16 @@ var update = flag.Bool("update", false, "write what commands print into the scri
 
 // TestMain is also the command kvmnet of the scripts.
 func TestMain(m *testing.M) {
+	vhostNet = "/nowhere" // so that no host differs
 	testscript.Main(m, map[string]func(){"kvmnet": func() {
+		if code, done := Direct(context.Background(), os.Args, Options{}); done {
+			os.Exit(code)
+		}
 		ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
 		code := Run(ctx, os.Args[1:], Options{Version: "1.2.3", Daemon: tellDaemon, Demo: tellDemo})
 		stop()
 		os.Exit(code)
-	}})
+	}, "qemu-system-x86_64": tellVM, "cloud-hypervisor": tellVM, "crosvm": tellVM, "firecracker": tellVM, "my-vmm": tellVM})
 }
 
 // tellDaemon and tellDemo print with which options they were called.
@@ -54,6 +58,12 @@ func tellDemo(_ context.Context, o DemoOptions) error {
 func TestScripts(t *testing.T) {
 	testscript.Run(t, testscript.Params{
 		Dir: "testdata", UpdateScripts: *update,
+		Condition: func(cond string) (bool, error) {
+			if cond != "root" {
+				return false, fmt.Errorf("there is no condition %s", cond)
+			}
+			return os.Getuid() == 0, nil
+		},
 		Setup: func(env *testscript.Env) error {
 			f := newFake()
 			socket, err := serve(env.Defer, f)
@@ -61,6 +71,9 @@ func TestScripts(t *testing.T) {
 				return err
 			}
 			id := ""
+			if err := serveGuests(env.Defer, f, socket); err != nil {
+				return err
+			}
 			f.namespace, id, err = namespace(env.Defer)
 			env.Setenv("NAMESPACE", id)
 			env.Values["fake"] = f

@@ -20,8 +20,9 @@ func (a *app) exportLibvirtCommand() *cobra.Command {
 	return &cobra.Command{Use: "libvirt NAME", Short: "print the network by which libvirt's guests use a bridge of kvmnet",
 		Long: `Libvirt prints a network of mode bridge for libvirt: one of the same name that
 puts guests on the bridge of a kvmnet network, and does nothing else. Addresses,
-names, NAT and rules stay kvmnet's; libvirt starts no process for it and writes no
-rule. Guests with <source network='NAME'/> then work as before.`,
+names, NAT, rules and guards stay kvmnet's, and hold for libvirt's guests, whose taps
+it adopts; libvirt starts no process for it and writes no rule. Guests with
+<source network='NAME'/> then work as before.`,
 		Example: `  kvmnet export libvirt lab > lab.xml
   virsh net-define lab.xml && virsh net-start lab && virsh net-autostart lab`,
 		Args: one("NAME"), ValidArgsFunction: a.completeNetworks(anyNetwork, false),

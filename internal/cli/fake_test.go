@@ -52,15 +52,19 @@ func newFake() *fake {
 				Status: api.NetworkStatus{State: api.Running, Persistent: true, Autostart: true, Bridge: "lab0", Ports: []string{"tap9", "vm1"}, Pending: true}},
 			{Name: "lazy", Spec: &spec.Network{UUID: "00000000-0000-4000-8000-000000000003", Mode: spec.Open, OnDemand: true, Subnets: prefix("10.3.0.1/24")},
 				Status: api.NetworkStatus{State: api.OnDemand, Persistent: true, Bridge: "lazy0"}},
-			{Name: "red", Spec: &spec.Network{UUID: "00000000-0000-4000-8000-000000000004", Mode: spec.Isolated, Autostart: &off},
+			{Name: "red", Spec: &spec.Network{UUID: "00000000-0000-4000-8000-000000000004", Mode: spec.Isolated, Autostart: &off, Guard: spec.GuardStrict, Storm: &spec.Storm{Broadcast: 50},
+				Access: []spec.Access{{User: "alice", Ports: 5, Guards: []spec.Guard{"mac", spec.GuardStrict}}, {Group: "kvm", Ports: 1}, {Group: "1000"}}},
 				Status: api.NetworkStatus{State: api.Inactive, Persistent: true, Bridge: "red0"}},
 		},
 		ports: []api.Port{
 			{Name: "c1", Spec: &spec.Port{Network: "red", Type: spec.Veth, Interface: "c1", Peer: "c1p", MAC: mac("52:54:00:00:00:c1")},
 				Status: api.PortStatus{State: "down", Problems: []string{"network red is inactive"}}},
 			{Name: "vm1", Spec: &spec.Port{Network: "lab", Interface: "vm1", MAC: mac("52:54:00:11:22:33"), Owner: "alice",
-				Addresses: []netip.Addr{netip.MustParseAddr("192.168.100.20")}},
-				Status: api.PortStatus{State: "up", Bridge: "lab0", MTU: 1500, Gateways: []string{"192.168.100.1/24"}}},
+				Addresses: []netip.Addr{netip.MustParseAddr("192.168.100.20")}, Guest: "web", Queues: 4,
+				Bandwidth: &spec.Bandwidth{In: spec.Limit{Rate: 1e8}, Out: spec.Limit{Rate: 2e7, Burst: 64 << 10}}},
+				Status: api.PortStatus{State: "up", Bridge: "lab0", MTU: 1500, Gateways: []string{"192.168.100.1/24"}, Open: true, Guard: spec.GuardWords,
+					Leases:   []netip.Addr{netip.MustParseAddr("192.168.100.20"), netip.MustParseAddr("fd00::20")},
+					Received: &api.Tally{Packets: 1200, Bytes: 3 << 20}, Sent: &api.Tally{Packets: 1, Bytes: 60, Dropped: 2}, Refused: map[string]uint64{"mac": 7, "address": 5}}},
 			{Name: "tap9", Spec: &spec.Port{Network: "lab", Interface: "tap9", Type: spec.Tap}, Status: api.PortStatus{State: "adopted", Bridge: "lab0"}},
 		},
 		bridges: []api.HostBridge{{Name: "br0", Spec: &spec.HostBridge{Ports: []string{"eth1", "eth2"}, Addresses: []netip.Prefix{netip.MustParsePrefix("192.0.2.7/24")},
@@ -182,6 +186,7 @@ func (f *fake) AddNetwork(_ context.Context, r api.AddNetwork) (api.Network, err
 	if f.find(r.Name) != nil {
 		return api.Network{}, &api.Error{Code: api.CodeConflict, Message: "network " + r.Name + " exists"}
 	}
+	f.note("add %s", text(r.Network))
 	f.note("add %s %s choose=%v ipv6=%v start=%v ondemand=%v uplink=%q bridge=%q mtu=%d title=%q %s dhcp=%v domain=%q", r.Name, r.Network.Mode, r.Choose, r.IPv6, r.Start,
 		r.Network.OnDemand, r.Network.Uplink, r.Network.Bridge.Name, r.Network.Bridge.MTU, r.Network.Title, subnets(r.Network), r.DHCP, domain(r.Network))
 	if r.Choose {
@@ -268,7 +273,7 @@ func (f *fake) AddPort(_ context.Context, r api.AddPort) (api.Port, error) {
 	if f.find(r.Port.Network) == nil {
 		return api.Port{}, notFound("network", r.Port.Network)
 	}
-	f.note("port %+v transient=%v", *r.Port, r.Transient)
+	f.note("port %s transient=%v", text(r.Port), r.Transient)
 	r.Port.Type = spec.PortType(portType(r.Port)) // as the daemon fills it in
 	if r.Name == "" {
 		r.Name = r.Port.Network + "-1"
@@ -290,7 +295,7 @@ func (f *fake) Delete(_ context.Context, kind, name string) error {
 		return &api.Error{Code: api.CodeConflict, Message: kind + " " + name + " is used by network lan"}
 	case "port":
 		before := len(f.ports)
-		f.ports = slices.DeleteFunc(f.ports, func(p api.Port) bool { return p.Name == name })
+		f.ports = slices.DeleteFunc(f.ports, func(p api.Port) bool { return p.Name == name && p.Status.State != adopted })
 		there = len(f.ports) < before
 	case "router":
 		there = name == "r1"
@@ -391,24 +396,4 @@ func (f *fake) Export(_ context.Context, kind, name string) (string, error) {
 		return "", notFound(kind, name)
 	}
 	return fmt.Sprintf("name %s exported %s\n", name, kind), nil
-}
-
-func (f *fake) SetPort(_ context.Context, name string, r api.SetPort) (api.Port, error) {
-	for _, p := range f.ports {
-		if p.Name == name {
-			f.note("set port %s %+v", name, r)
-			return p, nil
-		}
-	}
-	return api.Port{}, notFound("port", name)
-}
-
-func (f *fake) PlugPort(_ context.Context, r api.PlugPort) (api.Port, error) {
-	f.note("plug %+v", r)
-	return api.Port{Name: r.Interface, Spec: &spec.Port{Network: r.Network, Interface: r.Interface, Held: spec.HeldOutside}}, nil
-}
-
-func (f *fake) UnplugPort(_ context.Context, iface string) error {
-	f.note("unplug %s", iface)
-	return nil
 }

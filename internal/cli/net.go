@@ -68,7 +68,10 @@ func netFields(n api.Network) []string {
 		"Bridge", bridgeText(n),
 		"Direct", directText(n.Spec),
 		"Guests", isolation(n.Spec),
-		"Bandwidth", bandwidthText(n.Spec),
+		"Guard", string(n.Spec.Guard),
+		"Storm", stormText(n.Spec.Storm),
+		"Access", accessText(n.Spec),
+		"Bandwidth", bandwidthText(n.Spec.Bandwidth),
 		"Uplink", n.Spec.Uplink,
 		"Subnets", subnetText(n.Spec),
 		"Routes", routeText(n.Spec),
@@ -98,21 +101,23 @@ func isolation(n *spec.Network) string {
 	return "do not reach each other"
 }
 
-// bandwidthText is what the guests may send and receive together.
-func bandwidthText(n *spec.Network) string {
-	if n.Bandwidth == nil {
-		return ""
-	}
-	var words []string
-	for _, side := range []struct {
-		word  string
-		limit spec.Limit
-	}{{"in", n.Bandwidth.In}, {"out", n.Bandwidth.Out}} {
-		if side.limit != (spec.Limit{}) {
-			words = append(words, side.word+" "+side.limit.String())
+// accessText tells who may have ports without being root, each on a line.
+func accessText(n *spec.Network) string {
+	var lines []string
+	for _, a := range n.Access {
+		line := "user " + a.User
+		if a.User == "" {
+			line = "group " + a.Group
 		}
+		if a.Ports > 0 {
+			line += ", " + count(a.Ports, "port")
+		}
+		if len(a.Guards) > 0 {
+			line += ", guards " + join(a.Guards, " or ")
+		}
+		lines = append(lines, line)
 	}
-	return strings.Join(words, ", ")
+	return strings.Join(lines, "\n")
 }
 
 func bridgeText(n api.Network) string {

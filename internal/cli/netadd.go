@@ -13,7 +13,10 @@ import (
 // netAdd are the flags of net add.
 type netAdd struct {
 	isolated, nat, route, open bool
-	bridge                     string // host bridge of mode bridge
+	bridge                     string   // host bridge of mode bridge
+	direct                     []string // NICs of mode bridge
+	isolate                    bool
+	limits                     guestFlags
 	addresses                  []string
 	ipv6, onDemand, noStart    bool
 	noDHCP                     bool
@@ -23,7 +26,7 @@ type netAdd struct {
 }
 
 func (a *app) netAddCommand() *cobra.Command {
-	cmd := &cobra.Command{Use: "add NAME --isolated|--nat|--route|--open [ADDRESS...] | --bridge BR", Short: "add a network without writing a file",
+	cmd := &cobra.Command{Use: "add NAME --isolated|--nat|--route|--open [ADDRESS...] | --bridge BR | --direct NIC", Short: "add a network without writing a file",
 		Long: `Add defines a network and starts it. Say whom its guests reach:
 
   --isolated   each other, and the host's address if the network has one
@@ -31,6 +34,9 @@ func (a *app) netAddCommand() *cobra.Command {
   --route      the outside, with their own address; the outside comes in
   --open       as route, but your own firewall decides
   --bridge BR  the LAN behind the host bridge BR, as hosts of it
+  --direct NIC the LAN behind the NIC, by macvtap and without a bridge
+
+--isolate keeps the guests apart from each other, whatever else they reach.
 
 ADDRESS is the gateway address with its prefix length, 10.9.0.1/24; of a whole
 prefix, 10.9.0.0/24, the first address is taken. "auto" chooses a free prefix.
@@ -41,7 +47,8 @@ Guests get addresses by DHCP, of IPv6 by router advertisements, and names by DNS
   kvmnet net add lab --nat 10.9.0.0/24 fd00:9::/64
   kvmnet net add red --isolated --bridge-name red0
   kvmnet net add dmz --route auto --ipv6 --uplink eth0
-  kvmnet net add lan --bridge br0`,
+  kvmnet net add lan --bridge br0
+  kvmnet net add rent --nat --isolate --guard strict --bandwidth-out 100mbit`,
 		Args: some("NAME")}
 	var o netAdd
 	f := cmd.Flags()
@@ -50,6 +57,8 @@ Guests get addresses by DHCP, of IPv6 by router advertisements, and names by DNS
 	f.BoolVar(&o.route, "route", false, "guests reach the outside with their own address")
 	f.BoolVar(&o.open, "open", false, "as --route, without rules of ours")
 	f.StringVar(&o.bridge, "bridge", "", "guests are on the LAN of this host `bridge`")
+	f.StringSliceVar(&o.direct, "direct", nil, "guests are on the LAN of this `NIC` of the host; may be repeated")
+	f.BoolVar(&o.isolate, "isolate", false, "guests do not reach each other")
 	f.StringArrayVar(&o.addresses, "address", nil, "gateway `address`, as the argument ADDRESS; may be repeated")
 	f.BoolVar(&o.ipv6, "ipv6", false, "choose a free IPv6 prefix, too")
 	f.BoolVar(&o.onDemand, "on-demand", false, "run only while the network has a port")
@@ -60,6 +69,7 @@ Guests get addresses by DHCP, of IPv6 by router advertisements, and names by DNS
 	f.StringVar(&o.uplink, "uplink", "", "nat, route: the only host `interface` guests leave by")
 	f.StringVar(&o.title, "title", "", "a few `words` about it")
 	f.IntVar(&o.mtu, "mtu", 0, "largest packet in `bytes` (default: the kernel's 1500)")
+	o.limits.define(cmd, "guests")
 	form := single(cmd)
 	cmd.RunE = func(cmd *cobra.Command, args []string) error {
 		o.addresses = append(args[1:], o.addresses...)
@@ -107,8 +117,12 @@ func (o netAdd) request(name string) (api.AddNetwork, error) {
 	r := api.AddNetwork{Name: name, IPv6: o.ipv6, Start: !o.noStart, DHCP: !o.noDHCP, Network: &spec.Network{
 		Title: o.title, Mode: mode, Uplink: o.uplink, OnDemand: o.onDemand,
 		Bridge: spec.BridgeSettings{Name: o.bridgeName, MTU: o.mtu}}}
+	if err := o.share(r.Network); err != nil {
+		return r, err
+	}
 	if mode == spec.Bridge {
-		r.Network.Bridge.Name, r.DHCP = o.bridge, false
+		r.DHCP = false
+		o.onLAN(r.Network)
 		return r, o.checkBridge()
 	}
 	if o.domain != "" {
@@ -131,20 +145,40 @@ func (o netAdd) request(name string) (api.AddNetwork, error) {
 	return r, nil
 }
 
+// share sets what guests may send, to each other and at all.
+func (o netAdd) share(n *spec.Network) (err error) {
+	n.Isolated = o.isolate
+	n.Guard, n.Storm, n.Bandwidth, err = o.limits.limits()
+	return err
+}
+
+// onLAN puts guests on the LAN of a bridge or of NICs. On NICs macvtap keeps them
+// apart by its mode private.
+func (o netAdd) onLAN(n *spec.Network) {
+	n.Bridge.Name = o.bridge
+	if len(o.direct) == 0 {
+		return
+	}
+	n.Direct = &spec.Direct{Devices: o.direct}
+	if o.isolate {
+		n.Isolated, n.Direct.Mode = false, spec.DirectPrivate
+	}
+}
+
 // mode is the one mode asked for.
 func (o netAdd) mode() (spec.Mode, error) {
 	var modes []spec.Mode
 	for _, m := range []struct {
 		asked bool
 		mode  spec.Mode
-	}{{o.isolated, spec.Isolated}, {o.nat, spec.NAT}, {o.route, spec.Route}, {o.open, spec.Open}, {o.bridge != "", spec.Bridge}} {
+	}{{o.isolated, spec.Isolated}, {o.nat, spec.NAT}, {o.route, spec.Route}, {o.open, spec.Open}, {o.bridge != "" || len(o.direct) > 0, spec.Bridge}} {
 		if m.asked {
 			modes = append(modes, m.mode)
 		}
 	}
 	switch len(modes) {
 	case 0:
-		return "", usage("say whom the guests reach: --isolated, --nat, --route, --open or --bridge BR")
+		return "", usage("say whom the guests reach: --isolated, --nat, --route, --open, --bridge BR or --direct NIC")
 	case 1:
 		return modes[0], nil
 	}
@@ -153,15 +187,25 @@ func (o netAdd) mode() (spec.Mode, error) {
 
 // checkBridge refuses what a network of mode bridge has from the LAN.
 func (o netAdd) checkBridge() error {
+	by := "--bridge"
+	if len(o.direct) > 0 {
+		by = "--direct"
+	}
 	switch {
+	case o.bridge != "" && len(o.direct) > 0:
+		return usage("--bridge and --direct exclude each other: guests are on a bridge or on NICs")
+	case o.limits.in != "" || o.limits.out != "":
+		return usagef("%s takes no limit: its guests reach the LAN past the host; limit their ports", by)
+	case len(o.direct) > 0 && (o.limits.guard != "" || o.limits.storm != ""):
+		return usage("--direct takes no guard: its guests reach the LAN past the host; use --bridge")
 	case len(o.addresses) > 0 || o.ipv6:
-		return usage("--bridge takes no address: its guests have those of the LAN")
+		return usagef("%s takes no address: its guests have those of the LAN", by)
 	case o.bridgeName != "":
-		return usage("--bridge and --bridge-name exclude each other: the network uses the host bridge")
+		return usagef("%s and --bridge-name exclude each other: the network has no bridge of its own", by)
 	case o.noDHCP || o.domain != "":
-		return usage("--bridge takes neither --no-dhcp nor --domain: addresses and names are the LAN's")
+		return usagef("%s takes neither --no-dhcp nor --domain: addresses and names are the LAN's", by)
 	case o.mtu != 0:
-		return usage("--bridge and --mtu exclude each other: the MTU is the host bridge's")
+		return usagef("%s and --mtu exclude each other: the MTU is the LAN's", by)
 	}
 	return nil
 }

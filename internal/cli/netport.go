@@ -27,7 +27,7 @@ what the guest needs. 'kvmnet port add' makes one without a file.`,
 		if err != nil {
 			return err
 		}
-		return a.print(form.value, portObject(p).alone(), func() error { return a.printNewPort(p) })
+		return a.print(form.value, portObject(p).alone(), func() error { return a.printNewPort(p, vhostAuto) })
 	}
 	return cmd
 }

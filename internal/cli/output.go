@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"strconv"
 
 	"github.com/spf13/cobra"
 	"go.yaml.in/yaml/v4"
@@ -28,6 +29,30 @@ func listing(cmd *cobra.Command) *choice {
 // single adds the -o flag of a command that prints one object.
 func single(cmd *cobra.Command) *choice {
 	return choose(cmd, "output", "o", "form of the output", asTable, asJSON, asYAML)
+}
+
+// jsonFlag adds --json, another word for -o json.
+func jsonFlag(cmd *cobra.Command, form *choice) {
+	f := cmd.Flags().VarPF(word{form, asJSON}, "json", "", "as -o json")
+	f.NoOptDefVal = "true"
+}
+
+// word is a flag without a value that makes a choice.
+type word struct {
+	of *choice
+	is string
+}
+
+func (w word) String() string { return strconv.FormatBool(w.of != nil && w.of.value == w.is) }
+
+func (w word) Type() string { return "bool" }
+
+func (w word) Set(s string) error {
+	on, err := strconv.ParseBool(s)
+	if on {
+		w.of.value = w.is
+	}
+	return err
 }
 
 // print writes v as JSON or YAML, or else calls table.

@@ -2,6 +2,7 @@ package cli
 
 import (
 	"fmt"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -20,9 +21,9 @@ var (
 		wide: []string{"MAC", "MTU", "STP", "PROBLEMS"},
 		list: listed(api.Service.Bridges, bridgeObject)}
 	ports = kind{name: "ports",
-		head: []string{"STATE", "NETWORK", "TYPE", "INTERFACE", "MAC", "ADDRESSES"},
-		wide: []string{"BRIDGE", "MTU", "GATEWAYS", "OWNER", "PROBLEMS"},
-		list: listed(api.Service.Ports, portObject)}
+		head: []string{"NETWORK", "GUEST", "MAC", "ADDRESSES", "STATE", "LINK"},
+		wide: []string{"TYPE", "INTERFACE", "OWNER", "GUARD", "LIMITS", "RECEIVED", "SENT", "REFUSED", "PROBLEMS"},
+		list: listed(api.Service.Ports, portObject), remove: deletePort}
 )
 
 func networkObject(n api.Network) object {
@@ -52,8 +53,48 @@ const adopted = "adopted"
 func portObject(p api.Port) object {
 	return object{name: p.Name, spec: p.Spec, status: p.Status, about: p.Spec.Network + ", " + p.Status.State, adopted: p.Status.State == adopted,
 		rows: []row{{
-			cells: []string{p.Status.State, p.Spec.Network, portType(p.Spec), p.Spec.Interface, p.Spec.MAC.String(), join(p.Spec.Addresses, ",")},
-			wide:  []string{p.Status.Bridge, number(p.Status.MTU), strings.Join(p.Status.Gateways, ","), p.Spec.Owner, strings.Join(p.Status.Problems, "; ")}}}}
+			cells: []string{p.Spec.Network, p.Spec.Guest, p.Spec.MAC.String(), addressCell(p), p.Status.State, portLink(p)},
+			wide: []string{portType(p.Spec), p.Spec.Interface, p.Spec.Owner, guardText(p, ","), limitCell(p.Spec.Bandwidth),
+				tallyCell(p.Status.Received), tallyCell(p.Status.Sent), refusedCell(p.Status.Refused), strings.Join(p.Status.Problems, "; ")}}}}
+}
+
+// addressCell lists the fixed addresses of a guest, and those it has by DHCP.
+func addressCell(p api.Port) string {
+	all := slices.Clone(p.Spec.Addresses)
+	for _, a := range p.Status.Leases {
+		if !slices.Contains(all, a) {
+			all = append(all, a)
+		}
+	}
+	return join(all, ",")
+}
+
+// limitCell tells the rates of a guest in one word.
+func limitCell(b *spec.Bandwidth) string {
+	if b == nil {
+		return ""
+	}
+	rates := spec.Bandwidth{In: spec.Limit{Rate: b.In.Rate}, Out: spec.Limit{Rate: b.Out.Rate}}
+	return strings.NewReplacer(", ", ",", " ", "=").Replace(bandwidthText(&rates))
+}
+
+func tallyCell(t *api.Tally) string {
+	if t == nil {
+		return ""
+	}
+	return strings.ReplaceAll(size(t.Bytes), " ", "")
+}
+
+// refusedCell adds up what guards refused.
+func refusedCell(refused map[string]uint64) string {
+	if refused == nil {
+		return ""
+	}
+	var all uint64
+	for _, n := range refused {
+		all += n
+	}
+	return strconv.FormatUint(all, 10)
 }
 
 func portType(p *spec.Port) string {

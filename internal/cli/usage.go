@@ -33,11 +33,14 @@ func usagef(format string, args ...any) error { return usage(fmt.Sprintf(format,
 // exit prints the error of a command and returns its exit code.
 func (a *app) exit(ctx context.Context, cmd *cobra.Command, err error) int {
 	var wrong usage
+	var end ended
 	switch {
 	case err == nil:
 		return exitDone
 	case errors.Is(err, errPending):
 		return exitPending
+	case errors.As(err, &end):
+		return int(end)
 	case errors.Is(err, errSaid):
 		return exitFailed
 	case a.Told != nil && a.Told(err):
