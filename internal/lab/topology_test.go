@@ -64,7 +64,7 @@ func TestTopologyReadsFiles(t *testing.T) {
 func TestEveryExampleCanBeBuilt(t *testing.T) {
 	t.Parallel()
 	names, err := fs.Glob(examples.Files, "*.yaml")
-	if err != nil || len(names) != 11 {
+	if err != nil || len(names) != 12 {
 		t.Fatalf("got %v, %v", names, err)
 	}
 	for _, name := range names {

@@ -36,6 +36,12 @@ var libvirtDirs = map[string]string{"etc": "/etc/libvirt", "run": "/run/libvirt"
 // test and all it started.
 func StartLibvirt(t testing.TB) *Libvirt {
 	t.Helper()
+	return StartLibvirtOn(t, nstest.Host(t, "libvirt"))
+}
+
+// StartLibvirtOn is StartLibvirt on a host that there is.
+func StartLibvirtOn(t testing.TB, host *testhost.Host) *Libvirt {
+	t.Helper()
 	for program, pkg := range map[string]string{"libvirtd": "libvirt-daemon", "virsh": "libvirt-clients", "dnsmasq": "dnsmasq-base"} {
 		Need(t, program, pkg)
 	}
@@ -45,7 +51,7 @@ func StartLibvirt(t testing.TB) *Libvirt {
 	if err != nil {
 		t.Fatal(err)
 	}
-	lv := &Libvirt{t: t, host: nstest.Host(t, "libvirt"), dir: dir}
+	lv := &Libvirt{t: t, host: host, dir: dir}
 	t.Cleanup(func() { os.RemoveAll(dir) })
 	if err := lv.furnish(); err != nil {
 		t.Fatal(err)
@@ -85,7 +91,8 @@ func (lv *Libvirt) furnish() error {
 	for _, dir := range []string{"etc/qemu/networks/autostart", "run/network", "lib/dnsmasq", "cache", "log"} {
 		errs = append(errs, os.MkdirAll(lv.Path(dir), 0o755))
 	}
-	errs = append(errs, os.WriteFile(lv.Path("libvirtd.conf"), []byte("auth_unix_rw = \"none\"\n"), 0o644))
+	errs = append(errs, os.WriteFile(lv.Path("libvirtd.conf"), []byte("auth_unix_rw = \"none\"\n"), 0o644),
+		os.WriteFile(lv.Path("etc", "qemu.conf"), []byte(qemuConf), 0o644))
 	for file, line := range map[string]string{
 		"passwd": "libvirt-qemu:x:64055:64055::/nonexistent:/bin/false\n",
 		"group":  "libvirt-qemu:x:64055:\nkvm:x:64056:\n",
@@ -95,6 +102,16 @@ func (lv *Libvirt) furnish() error {
 	}
 	return errors.Join(errs...)
 }
+
+// qemuConf has virtual machines run as root and without what init would have to make
+// for them: control groups, and a daemon for their logs.
+const qemuConf = `user = "root"
+group = "root"
+security_driver = "none"
+namespaces = []
+cgroup_controllers = []
+stdio_handler = "file"
+`
 
 // room is what the daemon sees of the machine's files.
 func (lv *Libvirt) room() []string {

@@ -14,9 +14,9 @@ import (
 	"kvmnet/internal/testhost"
 )
 
-// openTap opens a device of taps in a namespace. A guest's frames begin with no
-// header here: the kernel fills in checksums and cuts segments.
-func openTap(ns *netns.NS, node, name string) (f *os.File, err error) {
+// openTap opens a device of taps in a namespace, with more flags. Without them a
+// guest's frames begin with no header: the kernel fills in checksums and cuts segments.
+func openTap(ns *netns.NS, node, name string, flags ...uint16) (f *os.File, err error) {
 	err = ns.Do(func() error {
 		fd, err := unix.Open(node, unix.O_RDWR|unix.O_CLOEXEC|unix.O_NONBLOCK, 0)
 		if err != nil {
@@ -24,8 +24,15 @@ func openTap(ns *netns.NS, node, name string) (f *os.File, err error) {
 		}
 		ifr, err := unix.NewIfreq(name)
 		if err == nil {
-			ifr.SetUint16(unix.IFF_TAP | unix.IFF_NO_PI)
+			all := uint16(unix.IFF_TAP | unix.IFF_NO_PI)
+			for _, f := range flags {
+				all |= f
+			}
+			ifr.SetUint16(all)
 			err = unix.IoctlIfreq(fd, unix.TUNSETIFF, ifr)
+			if err == nil && all&unix.IFF_VNET_HDR != 0 {
+				err = unix.IoctlSetInt(fd, unix.TUNSETOFFLOAD, unix.TUN_F_CSUM|unix.TUN_F_TSO4|unix.TUN_F_TSO6)
+			}
 		}
 		f = os.NewFile(uintptr(fd), node)
 		return err
@@ -37,17 +44,33 @@ func openTap(ns *netns.NS, node, name string) (f *os.File, err error) {
 // opens the device and carries frames.
 func (w *world) macvtap(name string, addresses ...string) *testhost.Host {
 	w.t.Helper()
-	h := nstest.Host(w.t, name)
-	outer, err := openTap(w.NS, "/dev/tap"+indexOf(w.t, w, name), name)
+	mac, err := w.Lab.Machine.MAC(name)
 	if err != nil {
 		w.t.Fatal(err)
 	}
-	inner, err := openTap(h.NS(), "/dev/net/tun", "eth0")
+	return w.carried(name, "/dev/tap"+indexOf(w.t, w, name), 0, mac.String(), addresses...)
+}
+
+// tap is the same of a tap of ours, whose guest has the MAC ending in 01 and virtio's
+// header before its frames, with segments that are put together.
+func (w *world) tap(name string, addresses ...string) *testhost.Host {
+	w.t.Helper()
+	return w.carried(name, "/dev/net/tun", unix.IFF_VNET_HDR, "52:54:00:00:00:01", addresses...)
+}
+
+func (w *world) carried(name, node string, flags uint16, mac string, addresses ...string) *testhost.Host {
+	w.t.Helper()
+	h := nstest.Host(w.t, name)
+	outer, err := openTap(w.NS, node, name, flags)
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	inner, err := openTap(h.NS(), "/dev/net/tun", "eth0", flags)
 	if err != nil {
 		w.t.Fatal(err)
 	}
 	carry := func(from, to *os.File) {
-		frame := make([]byte, 1<<16)
+		frame := make([]byte, 1<<17)
 		for {
 			n, err := from.Read(frame)
 			if err != nil {
@@ -59,18 +82,27 @@ func (w *world) macvtap(name string, addresses ...string) *testhost.Host {
 	go carry(outer, inner)
 	go carry(inner, outer)
 	w.t.Cleanup(func() { outer.Close(); inner.Close() })
-	mac, err := w.Lab.Machine.MAC(name)
-	if err != nil {
-		w.t.Fatal(err)
-	}
-	nstest.Run(w.t, h.NS(), "ip", "link", "set", "eth0", "address", mac.String(), "up")
-	for _, a := range addresses {
-		if err := h.AddAddress("eth0", netip.MustParsePrefix(a)); err != nil {
-			w.t.Fatal(err)
-		}
-	}
+	nstest.Run(w.t, h.NS(), "ip", "link", "set", "eth0", "address", mac, "up")
+	addressed(w.t, h, addresses...)
 	nstest.Serve(w.t, h, testhost.EchoPort, 80)
 	return h
+}
+
+// addressed gives a host addresses as "10.9.0.5/24" and gateways as "10.9.0.1".
+func addressed(t testing.TB, h *testhost.Host, addresses ...string) {
+	t.Helper()
+	var gateways []netip.Addr
+	for _, a := range addresses {
+		p, err := netip.ParsePrefix(a)
+		if err != nil {
+			gateways = append(gateways, addr(a))
+		} else if err := h.AddAddress("eth0", p); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := h.Gateways(gateways...); err != nil {
+		t.Fatal(err)
+	}
 }
 
 func onNICs(mode, ports string) string {

@@ -34,18 +34,7 @@ func (w *world) port(name string, addresses ...string) *testhost.Host {
 	if err := h.Adopt(w.NS, name+"-p", "eth0"); err != nil {
 		w.t.Fatal(err)
 	}
-	var gateways []netip.Addr
-	for _, a := range addresses {
-		p, err := netip.ParsePrefix(a)
-		if err != nil {
-			gateways = append(gateways, addr(a))
-		} else if err := h.AddAddress("eth0", p); err != nil {
-			w.t.Fatal(err)
-		}
-	}
-	if err := h.Gateways(gateways...); err != nil {
-		w.t.Fatal(err)
-	}
+	addressed(w.t, h, addresses...)
 	nstest.Serve(w.t, h, testhost.EchoPort, 80)
 	return h
 }

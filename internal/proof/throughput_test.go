@@ -37,6 +37,7 @@ func BenchmarkPackets(b *testing.B) {
 // path is a way from a guest to the outside.
 type path struct {
 	guest, outside *testhost.Host
+	nic            string // by which it comes in
 	to             netip.Addr
 }
 
@@ -51,7 +52,7 @@ func managedPath(b *testing.B, networks int) path {
 	m.Apply(text)
 	m.Settled()
 	m.Stop() // only the kernel is measured
-	return path{l.Guest(b, "guest", "net0", "10.20.0.7/24", "10.20.0.1"), l.Outside, nstest.Outside4}
+	return path{l.Guest(b, "guest", "net0", "10.20.0.7/24", "10.20.0.1"), l.Outside, "eth0", nstest.Outside4}
 }
 
 // barePath is what a script makes by hand.
@@ -64,7 +65,7 @@ func barePath(b *testing.B) path {
 	} {
 		nstest.Run(b, l.Machine.NS(), args[0], args[1:]...)
 	}
-	return path{l.Guest(b, "guest", "net0", "10.20.0.7/24", "10.20.0.1"), l.Outside, nstest.Outside4}
+	return path{l.Guest(b, "guest", "net0", "10.20.0.7/24", "10.20.0.1"), l.Outside, "eth0", nstest.Outside4}
 }
 
 // pace sends for a second and returns how long 1,000 packets took to arrive.
@@ -101,11 +102,11 @@ func (p path) pace(b *testing.B) time.Duration {
 	return took * 1000 / time.Duration(arrived)
 }
 
-// arrived is how many packets eth0 of the outside has taken in.
+// arrived is how many packets the outside has taken in.
 func (p path) arrived(b *testing.B) (n int64) {
 	b.Helper()
 	for line := range strings.Lines(nstest.Run(b, p.outside.NS(), "cat", "/proc/net/dev")) {
-		if rest, ok := strings.CutPrefix(strings.TrimSpace(line), "eth0:"); ok {
+		if rest, ok := strings.CutPrefix(strings.TrimSpace(line), p.nic+":"); ok {
 			var bytes int64
 			fmt.Sscan(rest, &bytes, &n)
 		}

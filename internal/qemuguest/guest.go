@@ -22,12 +22,13 @@ type Config struct {
 	Assets    *Assets        // required
 	Name      string         // the guest's host name, and its name in errors; letters, digits and dashes
 	NS        *netns.NS      // where the tap is; nil is the namespace of the process
-	Tap       string         // required: name of a persistent tap that nobody else has open
+	Tap       string         // name of a persistent tap that nobody else has open; required unless Way says more
 	MAC       spec.MAC       // zero is derived from Name
 	Addresses []netip.Prefix // of eth0
 	Gateways  []netip.Addr   // default gateways, one a family
 	DHCP      bool           // run udhcpc; it goes on in the background if nobody answers at first
 	Memory    int            // MB; 0 means 192
+	Way       *Way           // how it is started and gets its NIC; nil = by Tap
 	Kernel    []string       // more words for the kernel's command line
 	Firmware  *Firmware      // boots from the network instead of Assets.Kernel; nil = no firmware is asked
 }
@@ -81,70 +82,12 @@ func Start(ctx context.Context, c Config) (*Guest, error) {
 	}
 }
 
-// arguments is the command line of QEMU: one NIC, a console that is read as file
-// 3, a second serial port for commands on standard input and output.
-func arguments(c Config) []string {
-	memory := c.Memory
-	if memory == 0 {
-		memory = DefaultMemory
-	}
-	mac := c.MAC
-	if mac.IsZero() {
-		mac = spec.GenerateMAC(c.Name)
-	}
-	nic := "virtio-net-pci,netdev=nic,mac=" + mac.String()
-	argv := []string{
-		"-accel", "tcg", "-cpu", "max", "-smp", "1", "-m", fmt.Sprint(memory),
-		"-nodefaults", "-no-user-config", "-display", "none", "-no-reboot", "-name", c.Name,
-		"-chardev", "file,id=console,path=/dev/fd/3", "-device", "isa-serial,chardev=console,index=0",
-		"-chardev", "stdio,id=agent,signal=off", "-device", "isa-serial,chardev=agent,index=1",
-		"-netdev", "tap,id=nic,ifname=" + c.Tap + ",script=no,downscript=no,vhost=off",
-	}
-	if c.Firmware != nil {
-		return append(argv, c.Firmware.arguments(nic)...)
-	}
-	return append(argv, "-machine", machine, "-device", nic+",romfile=",
-		"-kernel", c.Assets.Kernel, "-initrd", c.Assets.Initramfs, "-append", CommandLine(c))
-}
-
-// machine is a PC with little to wait for.
-const machine = "pc,usb=off,hpet=off,vmport=off"
-
-// CommandLine is the kernel's. Words that it does not know, and that have no dot,
-// become the environment of init. Whoever has a guest boot from the network hands
-// it over there.
-func CommandLine(c Config) string {
-	words := []string{
-		"console=ttyS0", "quiet", "panic=-1", "mitigations=off", "nokaslr", "tsc=reliable", "no_timer_check",
-		"cryptomgr.notests", "random.trust_cpu=on", "net.ifnames=0",
-		"KVMNET_NAME=" + c.Name,
-	}
-	if len(c.Addresses) > 0 {
-		words = append(words, "KVMNET_ADDRESSES="+join(c.Addresses))
-	}
-	if len(c.Gateways) > 0 {
-		words = append(words, "KVMNET_GATEWAYS="+join(c.Gateways))
-	}
-	if c.DHCP {
-		words = append(words, "KVMNET_DHCP=1")
-	}
-	return strings.Join(append(words, c.Kernel...), " ")
-}
-
-func join[T fmt.Stringer](list []T) string {
-	var words []string
-	for _, v := range list {
-		words = append(words, v.String())
-	}
-	return strings.Join(words, ",")
-}
-
 // check finds what would otherwise be a riddle in QEMU's or the kernel's words.
 func (c Config) check() error {
 	switch {
 	case c.Assets == nil:
 		return errors.New("no assets")
-	case c.Tap == "" || strings.ContainsAny(c.Tap, ", \t\n"):
+	case c.Way == nil && c.Tap == "" || strings.ContainsAny(c.Tap, ", \t\n"):
 		return fmt.Errorf("tap name %q is empty or has a comma or space", c.Tap)
 	case c.Name == "" || strings.ContainsAny(c.Name, ", \"\t\n"):
 		return fmt.Errorf("name %q is empty or has a comma, quote or space", c.Name)
@@ -156,7 +99,7 @@ func (g *Guest) launch(c Config) error {
 	if err := c.check(); err != nil {
 		return err
 	}
-	g.cmd = exec.Command(c.Assets.QEMU, arguments(c)...)
+	g.cmd = c.Way.command(append([]string{c.Assets.QEMU}, arguments(c)...))
 	stdin, err := g.cmd.StdinPipe()
 	if err != nil {
 		return err
@@ -175,7 +118,7 @@ func (g *Guest) launch(c Config) error {
 		return err
 	}
 	defer closeStderr()
-	g.cmd.Stderr, g.cmd.ExtraFiles = stderr, []*os.File{console}
+	g.cmd.Stderr, g.cmd.ExtraFiles = stderr, append([]*os.File{console}, c.Way.files()...)
 	started := make(chan error)
 	go g.supervise(c.NS, started)
 	if err := <-started; err != nil {
@@ -202,7 +145,7 @@ func follow(t *tail) (w *os.File, done func() error, err error) {
 func (g *Guest) supervise(ns *netns.NS, started chan<- error) {
 	runtime.LockOSThread()
 	defer runtime.UnlockOSThread()
-	g.cmd.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL}
+	g.cmd.SysProcAttr.Pdeathsig = syscall.SIGKILL
 	start := g.cmd.Start
 	if ns != nil {
 		start = func() error { return ns.Do(g.cmd.Start) }
@@ -266,8 +209,13 @@ func (g *Guest) last() string {
 // Name is the guest's name.
 func (g *Guest) Name() string { return g.name }
 
-// PID is the process id of QEMU.
-func (g *Guest) PID() int { return g.cmd.Process.Pid }
+// PID is the process id of QEMU, or of what it was started by; 0 = somebody else's.
+func (g *Guest) PID() int {
+	if g.cmd == nil {
+		return 0
+	}
+	return g.cmd.Process.Pid
+}
 
 // Boot is the time from the start of QEMU to the first command.
 func (g *Guest) Boot() time.Duration { return g.boot }
@@ -275,11 +223,14 @@ func (g *Guest) Boot() time.Duration { return g.boot }
 // Console is what the guest wrote to its console, the last 16 kB of it.
 func (g *Guest) Console() string { return g.console.String() }
 
-// Close kills the guest and waits for its end. Closing twice is harmless.
+// Close kills the guest and waits for its end; with one of somebody else's it only
+// hangs up. Closing twice is harmless.
 func (g *Guest) Close() error {
 	g.closing.Do(func() {
-		g.cmd.Process.Kill() // an error only says that it has ended
-		<-g.ended
+		if g.cmd != nil {
+			g.cmd.Process.Kill() // an error only says that it has ended
+			<-g.ended
+		}
 		g.agent.close()
 	})
 	return nil

@@ -116,6 +116,7 @@ func (c *Capture) drain(fd int) {
 			break
 		}
 		if p := c.parse(c.buf[:n], sa); c.filter(p) {
+			p.Raw = append([]byte(nil), p.Raw...)
 			c.packets = append(c.packets, p)
 		}
 	}
@@ -130,7 +131,7 @@ func (c *Capture) drain(fd int) {
 
 func (c *Capture) parse(frame []byte, sa unix.Sockaddr) Packet {
 	p := ParsePacket(frame)
-	p.At = time.Now()
+	p.At, p.Raw = time.Now(), frame
 	if ll, ok := sa.(*unix.SockaddrLinklayer); ok {
 		p.Outgoing = ll.Pkttype == unix.PACKET_OUTGOING
 		p.Interface = c.nameOf(ll.Ifindex)

@@ -32,7 +32,7 @@ func (p Packet) Frame() ([]byte, error) {
 	frame = append(frame, p.DstMAC[:]...)
 	frame = append(frame, p.SrcMAC[:]...)
 	frame = binary.BigEndian.AppendUint16(frame, etherType)
-	return append(frame, body...), nil
+	return p.tagged(append(frame, body...)), nil
 }
 
 func (p Packet) ttl() uint8 {
@@ -47,9 +47,9 @@ func (p Packet) ipv4() []byte {
 	if payload == nil {
 		return nil
 	}
-	h := make([]byte, 20, 20+len(payload))
-	h[0] = 4<<4 | 5
-	binary.BigEndian.PutUint16(h[2:], uint16(20+len(payload)))
+	h := append(make([]byte, 20, 60+len(payload)), p.options()...)
+	h[0] = 4<<4 | uint8(len(h)/4)
+	binary.BigEndian.PutUint16(h[2:], uint16(len(h)+len(payload)))
 	h[8], h[9] = p.ttl(), proto
 	copy(h[12:], p.Src.AsSlice())
 	copy(h[16:], p.Dst.AsSlice())
@@ -62,6 +62,7 @@ func (p Packet) ipv6() []byte {
 	if payload == nil {
 		return nil
 	}
+	proto, payload = p.extended(proto, payload)
 	h := make([]byte, 40, 40+len(payload))
 	h[0] = 6 << 4
 	binary.BigEndian.PutUint16(h[4:], uint16(len(payload)))

@@ -52,6 +52,12 @@ type Packet struct {
 	SenderMAC, TargetMAC spec.MAC // arp
 
 	Payload []byte // what follows the TCP or UDP header, or the first 4 bytes of an ICMP message
+
+	Tags       []Tag       // sent only: VLAN tags, the outermost first
+	Options    []byte      // sent only: of the IPv4 header
+	Extensions []Extension // sent only: of IPv6, the outermost first
+
+	Raw []byte // captured only: the frame, without its outermost VLAN tag, which the kernel takes away
 }
 
 // IsEcho reports an ICMP echo request of either family.

@@ -69,8 +69,8 @@ func groupMAC(p Packet) (spec.MAC, bool) {
 	return spec.MAC{}, false
 }
 
-// SendFrame sends an Ethernet frame as it is.
-func (h *Host) SendFrame(ctx context.Context, ifname string, frame []byte) error {
+// SendFrame sends Ethernet frames as they are, one after the other.
+func (h *Host) SendFrame(ctx context.Context, ifname string, frames ...[]byte) error {
 	s, err := openSocket(h.ns, unix.AF_PACKET, unix.SOCK_RAW, 0, func(fd int) error {
 		link, err := net.InterfaceByName(ifname)
 		if err != nil {
@@ -80,8 +80,11 @@ func (h *Host) SendFrame(ctx context.Context, ifname string, frame []byte) error
 	})
 	if err == nil {
 		defer s.Close()
-		defer s.until(ctx, time.Now().Add(DefaultTimeout))()
-		err = s.send(frame, nil)
+		for i := 0; i < len(frames) && err == nil; i++ {
+			done := s.until(ctx, time.Now().Add(settleTime)) // what was sent may wait for a busy kernel
+			err = s.send(frames[i], nil)
+			done()
+		}
 	}
 	if err != nil {
 		return fmt.Errorf("send a frame from %s of %s: %w", ifname, h.name, err)
