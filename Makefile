@@ -29,12 +29,12 @@ demo: build ## every mode with guests in private namespaces, proven by packets; 
 # Lint has go vet look at everything.
 test: ## all tests, with the race detector where there is a C compiler
 	@scripts/deps test
-	CGO_ENABLED=$(if $(RACE),1,0) $(GO) test $(RACE) -vet=off -timeout 10m $(PKGS)
+	CGO_ENABLED=$(if $(RACE),1,0) $(GO) test $(RACE) -vet=off -timeout 15m $(PKGS)
 
 storm: ## what `make test` does in small: a kill at every op, a thousand networks
 	@scripts/deps test
 	$(GO) test -timeout 60m -run KilledAtEveryOp ./internal/daemon ./internal/proof -every-op
-	$(GO) test -timeout 30m -run 'KilledDaemonKeeps|ManyNetworks' ./internal/daemon -storm-kills 1000 -networks 1000
+	$(GO) test -timeout 30m -run 'KilledDaemonKeeps|ManyNetworks|SlipsInAnEditor|PortComesOrGoes' ./internal/daemon -every-op -storm-kills 1000 -networks 1000
 	$(GO) test -timeout 30m -run RulesDoNotGrow ./internal/proof -forwards 10000
 	$(GO) test -timeout 30m -run "GuestsComeInEveryWay|ScriptsAreReplaced" ./internal/proof -all-ways
 

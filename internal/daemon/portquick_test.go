@@ -30,7 +30,7 @@ func TestManyPortsComeAndGoWithoutDrift(t *testing.T) {
 	m.Settled()
 	var repaired repairs
 	go m.Client.Events(t.Context(), repaired.hear)
-	const sides, each = 4, 50
+	const sides, each = 4, 15
 	var wg sync.WaitGroup
 	for side := range sides {
 		wg.Go(func() {
@@ -100,7 +100,11 @@ func TestDaemonKilledWhileAPortComesOrGoes(t *testing.T) {
 	m.Apply(portsLab)
 	m.Settled()
 	bare := nstest.Run(t, m.NS, "ip", "-o", "link")
-	for kill, killed := 1, true; killed; kill++ {
+	step := 2
+	if *everyOp {
+		step = 1
+	}
+	for kill, killed := 1, true; killed; kill += step {
 		m.Stop()
 		m.Start(kill)
 		_, err := m.Client.AddPort(t.Context(), api.AddPort{Name: "vm1", Port: &spec.Port{Network: "lab"}})

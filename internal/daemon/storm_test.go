@@ -202,9 +202,9 @@ func (s *storm) rage(guests int, end chan struct{}) (wait func()) {
 	return wg.Wait
 }
 
-// stormKills: half of them are at a write, and 24 of those are two before each of
-// the first writes that a daemon makes.
-var stormKills = flag.Int("storm-kills", 48, "how often the daemon is killed while it gives leases")
+// stormKills: half of them are at a write; with 48 there is one before each of the
+// first 24 writes that a daemon makes.
+var stormKills = flag.Int("storm-kills", 24, "how often the daemon is killed while it gives leases")
 
 // TestKilledDaemonKeepsEveryAcknowledgedLease kills the daemon by SIGKILL in a
 // storm of exchanges, again and again: at a random moment, and right before and

@@ -38,17 +38,17 @@ sets:
 `
 
 // everyOp takes three minutes more.
-var everyOp = flag.Bool("every-op", false, "kill the daemon before every op of a router, not before each eighth one")
+var everyOp = flag.Bool("every-op", false, "kill the daemon before every op of a router, not before each twelfth one")
 
 // TestDaemonKilledAtEveryOpOfARouter kills the daemon before ops of bringing routers
 // up and taking them down, as its sibling does for networks.
 func TestDaemonKilledAtEveryOpOfARouter(t *testing.T) {
-	every := 8
+	every := 12
 	if *everyOp {
 		every = 1
 	}
 	up, down := daemontest.KillAtOps(t, routed, 2, every)
-	if !testing.Short() && (up < 20 || down < 4) {
+	if !testing.Short() && (up < 14 || down < 3) {
 		t.Errorf("too few ops were cut: the lab is not what it should be")
 	}
 }
