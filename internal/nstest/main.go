@@ -18,11 +18,6 @@ import (
 	"kvmnet/internal/netns"
 )
 
-// The main thread stays in the namespace that the tests began in, because that is what
-// /proc/<pid>/ns/net shows of a process: else one that is somewhere else for a moment
-// would be taken for the namespace of the whole.
-func init() { runtime.LockOSThread() }
-
 // TestingM is *testing.M, or what wraps it.
 type TestingM interface{ Run() int }
 
