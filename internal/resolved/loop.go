@@ -17,6 +17,7 @@ const (
 	firstPause   = 100 * time.Millisecond // before looking again
 	firstConnect = 250 * time.Millisecond // before connecting again
 	longestPause = 30 * time.Second       // of either
+	lookAgain    = 10 * time.Second       // without being told: not every change of a link is
 	callTimeout  = 5 * time.Second
 )
 
@@ -98,10 +99,10 @@ func passState(want map[int]registration, err error) string {
 
 // rest waits until a pass is due: at once when other links are wanted or another
 // systemd-resolved has come (fresh), after the pause when settings changed or
-// the last pass failed. It is not due when the connection is lost or the context
+// the last pass failed, and after a while in any case. It is not due when the connection is lost or the context
 // ends.
 func (s *session) rest(ctx context.Context, wake <-chan struct{}, pause time.Duration, failed bool) (due, fresh bool) {
-	var timer <-chan time.Time
+	timer, told := time.After(lookAgain), failed
 	if failed {
 		timer = time.After(pause)
 	}
@@ -120,8 +121,8 @@ func (s *session) rest(ctx context.Context, wake <-chan struct{}, pause time.Dur
 			if isOwnerChange(signal) {
 				return true, true
 			}
-			if timer == nil {
-				timer = time.After(pause)
+			if !told {
+				timer, told = time.After(pause), true
 			}
 		}
 	}
