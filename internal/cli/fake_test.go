@@ -65,7 +65,7 @@ func newFake() *fake {
 				Status: api.PortStatus{State: "up", Bridge: "lab0", MTU: 1500, Gateways: []string{"192.168.100.1/24"}, Open: true, Guard: spec.GuardWords,
 					Leases:   []netip.Addr{netip.MustParseAddr("192.168.100.20"), netip.MustParseAddr("fd00::20")},
 					Received: &api.Tally{Packets: 1200, Bytes: 3 << 20}, Sent: &api.Tally{Packets: 1, Bytes: 60, Dropped: 2}, Refused: map[string]uint64{"mac": 7, "address": 5}}},
-			{Name: "tap9", Spec: &spec.Port{Network: "lab", Interface: "tap9", Type: spec.Tap}, Status: api.PortStatus{State: "adopted", Bridge: "lab0"}},
+			{Name: "tap9", Spec: &spec.Port{Network: "lab", Interface: "tap9", Type: spec.Tap}, Status: api.PortStatus{State: "adopted", Bridge: "lab0", Open: true}},
 		},
 		bridges: []api.HostBridge{{Name: "br0", Spec: &spec.HostBridge{Ports: []string{"eth1", "eth2"}, Addresses: []netip.Prefix{netip.MustParsePrefix("192.0.2.7/24")},
 			Gateway: []netip.Addr{netip.MustParseAddr("192.0.2.1")}}, Status: api.BridgeStatus{State: "up"}}},

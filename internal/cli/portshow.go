@@ -71,7 +71,7 @@ func portLink(p api.Port) string {
 	switch {
 	case p.Spec.Unplugged:
 		return "unplugged"
-	case p.Status.State == adopted, p.Status.State == "up" && (p.Status.Open || p.Spec.Type != spec.Tap && p.Spec.Type != ""):
+	case (p.Status.State == adopted || p.Status.State == "up") && (p.Status.Open || p.Spec.Type != spec.Tap && p.Spec.Type != ""):
 		return "up"
 	}
 	return "down"

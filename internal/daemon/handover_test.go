@@ -191,7 +191,7 @@ networks:
 
 func TestUserWithoutPrivilegesRunsMachines(t *testing.T) {
 	t.Parallel()
-	needRoot(t)
+	nstest.Users(t)
 	m := newMachine(t, nstest.NewLab(t).Machine.NS())
 	m.Start(0)
 	m.Apply(labForUsers)
@@ -239,7 +239,7 @@ func TestUserWithoutPrivilegesRunsMachines(t *testing.T) {
 // TestKilledRunAndMachineLeaveNothing: of a tap that is opened by its name, too.
 func TestKilledRunAndMachineLeaveNothing(t *testing.T) {
 	t.Parallel()
-	needRoot(t)
+	nstest.Users(t)
 	m := newMachine(t, nstest.NewLab(t).Machine.NS())
 	m.Start(0)
 	m.Apply(labForUsers)
@@ -276,11 +276,4 @@ func TestKilledRunAndMachineLeaveNothing(t *testing.T) {
 	w.kill()
 	m.portsAre(0)
 	m.is(before)
-}
-
-func needRoot(t *testing.T) {
-	t.Helper()
-	if os.Getuid() != 0 {
-		t.Skip("needs root to become another user")
-	}
 }

@@ -19,15 +19,21 @@ const portsLab = `networks:
   red: {mode: isolated, bridge: {name: red0}}
 `
 
-// TestManyPortsComeAndGoWithoutDrift attaches and detaches from several sides at
-// once, and finds nothing left to repair, and nothing repaired meanwhile.
-func TestManyPortsComeAndGoWithoutDrift(t *testing.T) {
+// portsMachine is a machine with portsLab, at rest.
+func portsMachine(t *testing.T) *machine {
 	nstest.Need(t)
 	t.Parallel()
 	m := newMachine(t, daemontest.Uplinked(t))
 	m.Start(0)
 	m.Apply(portsLab)
 	m.Settled()
+	return m
+}
+
+// TestManyPortsComeAndGoWithoutDrift attaches and detaches from several sides at
+// once, and finds nothing left to repair, and nothing repaired meanwhile.
+func TestManyPortsComeAndGoWithoutDrift(t *testing.T) {
+	m := portsMachine(t)
 	var repaired repairs
 	go m.Client.Events(t.Context(), repaired.hear)
 	const sides, each = 4, 15
@@ -93,12 +99,7 @@ func (r *repairs) undone() (list []string) {
 // TestDaemonKilledWhileAPortComesOrGoes kills it before each op of a port that is
 // added and deleted. The next one finds the port there or not, and all as it says.
 func TestDaemonKilledWhileAPortComesOrGoes(t *testing.T) {
-	nstest.Need(t)
-	t.Parallel()
-	m := newMachine(t, daemontest.Uplinked(t))
-	m.Start(0)
-	m.Apply(portsLab)
-	m.Settled()
+	m := portsMachine(t)
 	bare := nstest.Run(t, m.NS, "ip", "-o", "link")
 	step := 2
 	if *everyOp {
@@ -140,12 +141,7 @@ func names(list string) string {
 // TestStrangersTapKeepsItsName has a tap of somebody else under a port's name, and
 // then a tap of ours taken away by somebody, while ports come and go.
 func TestStrangersTapKeepsItsName(t *testing.T) {
-	nstest.Need(t)
-	t.Parallel()
-	m := newMachine(t, daemontest.Uplinked(t))
-	m.Start(0)
-	m.Apply(portsLab)
-	m.Settled()
+	m := portsMachine(t)
 	nstest.Run(t, m.NS, "ip", "tuntap", "add", "vm1", "mode", "tap")
 	_, err := m.Client.AddPort(t.Context(), api.AddPort{Name: "vm1", Port: &spec.Port{Network: "lab"}})
 	if err == nil || !strings.Contains(err.Error(), "not kvmnet's") {

@@ -8,6 +8,7 @@ import (
 	"testing"
 
 	"kvmnet/internal/api"
+	"kvmnet/internal/nstest"
 )
 
 func TestPathIsBesideTheDaemons(t *testing.T) {
@@ -51,7 +52,7 @@ func TestWithoutADaemonTheWayOutIsTold(t *testing.T) {
 
 func TestFolderThatIsClosedIsTold(t *testing.T) {
 	t.Parallel()
-	needRoot(t)
+	nstest.Users(t)
 	d := serve(t, &opener{})
 	os.Chmod(filepath.Dir(d.path), 0o700)
 	got := askAs(t, d.path, &syscall.Credential{Uid: 1234, Gid: 1234})

@@ -72,7 +72,7 @@ func TestVhostComesBesideTheTap(t *testing.T) {
 
 func TestCallerIsWhoTheKernelSays(t *testing.T) {
 	t.Parallel()
-	needRoot(t)
+	nstest.Users(t)
 	o := &opener{}
 	d := serve(t, o)
 	many := make([]uint32, 100) // more than there is room for at first
@@ -216,7 +216,7 @@ func TestProgramThatGoesBeforeTheAnswerLeavesNoPort(t *testing.T) {
 
 func TestFloodOfOneUserLeavesTheOthersIn(t *testing.T) {
 	t.Parallel()
-	needRoot(t)
+	nstest.Users(t)
 	d := serve(t, &opener{})
 	for range maxWaitingEach {
 		dial(t, d.path)
@@ -263,13 +263,6 @@ func TestCrowdIsCountedOut(t *testing.T) {
 		}
 		return nil
 	})
-}
-
-func needRoot(t *testing.T) {
-	t.Helper()
-	if os.Getuid() != 0 {
-		t.Skip("needs root to become another user")
-	}
 }
 
 func is(got []string, want ...string) error {

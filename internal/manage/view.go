@@ -203,7 +203,7 @@ func (v *view) adopted() []api.Port {
 		l, ok := o.(plan.Link)
 		network, ours := bridges[l.Master]
 		if ok && ours && l.NS == "" && l.Owner() == "" && !v.holds(l.Name) {
-			st := api.PortStatus{State: "adopted", Bridge: l.Master, MTU: l.MTU}
+			st := api.PortStatus{State: "adopted", Bridge: l.Master, MTU: l.MTU, Open: l.Open}
 			v.guard(&st, network, nil, l)
 			list = append(list, api.Port{Name: l.Name, Spec: &spec.Port{Network: network, Interface: l.Name, Type: spec.PortType(l.Type)}, Status: st})
 		}

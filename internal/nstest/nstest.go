@@ -1,6 +1,8 @@
 package nstest
 
 import (
+	"fmt"
+	"os"
 	"os/exec"
 	"testing"
 	"time"
@@ -25,6 +27,20 @@ func Need(t testing.TB) {
 		if _, err := exec.LookPath(tool); err != nil {
 			t.Skipf("needs %s: apt install %s", tool, pkg)
 		}
+	}
+}
+
+// Users skips a test where no process can become another user: without root, and as
+// the only user of a user namespace.
+func Users(t testing.TB) {
+	t.Helper()
+	var inside, outside, count int
+	text, err := os.ReadFile("/proc/self/uid_map")
+	if err == nil {
+		_, err = fmt.Sscan(string(text), &inside, &outside, &count)
+	}
+	if err != nil || os.Getuid() != 0 || count < 2 {
+		t.Skip("needs other users than one: run it as root")
 	}
 }
 

@@ -85,9 +85,7 @@ func needGuests(t *testing.T) *qemuguest.Assets {
 		t.Skip("boots virtual machines")
 	}
 	nstest.Need(t)
-	if os.Getuid() != 0 {
-		t.Skip("needs other users than one: run it as root")
-	}
+	nstest.Users(t)
 	f, err := os.OpenFile("/dev/net/tun", os.O_RDWR, 0)
 	if err != nil {
 		t.Skipf("needs /dev/net/tun: %v: type: modprobe tun", err)
