@@ -95,7 +95,7 @@ func (d *daemon) open(ctx context.Context) error {
 		return err
 	}
 	d.closers = append(d.closers, lock.Close)
-	fingerprint, err := nft.Fingerprint(ctx)
+	facts, err := programs(ctx)
 	if errors.Is(err, os.ErrPermission) {
 		return fmt.Errorf("the daemon needs root (CAP_NET_ADMIN and CAP_SYS_ADMIN): %w", err)
 	}
@@ -110,19 +110,18 @@ func (d *daemon) open(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	hostID, err := st.HostID()
-	if err != nil {
+	if facts.HostID, err = st.HostID(); err != nil {
 		return err
 	}
 	d.manage(st, ns)
 	d.targets.gate.live = d.manager.Live
-	if err := d.openServers(ns, hostID); err != nil {
+	if err := d.openServers(ns, facts.HostID); err != nil {
 		return err
 	}
 	if err := d.openUplinks(); err != nil {
 		return err
 	}
-	d.wire(st, plan.Facts{HostID: hostID, Program: fingerprint})
+	d.wire(st, facts)
 	if d.listener, err = d.listen(); err != nil {
 		return err
 	}
@@ -143,6 +142,14 @@ func (d *daemon) manage(st *store.Store, ns *netns.NS) {
 	d.manager = manage.New(manage.Options{Store: st, NS: ns, Version: d.Version, ConfigDir: d.ConfigDir, Log: d.Log,
 		OpenTap: func(t manage.Tap) ([]*os.File, error) { return k.OpenTap(kernel.Tap(t)) },
 		Insight: insight{d.system, cmp.Or(d.NetnsDir, netns.Dir)}})
+}
+
+// programs learns what this kernel makes of our rules.
+func programs(ctx context.Context) (f plan.Facts, err error) {
+	if f.Program, err = nft.Fingerprint(ctx, ""); err == nil {
+		f.Routers, err = nft.Fingerprint(ctx, "a router")
+	}
+	return f, err
 }
 
 // openServers opens the lease book and what serves guests by it.

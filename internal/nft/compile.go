@@ -20,34 +20,36 @@ import (
 // loaded into a namespace of its own and reads what the kernel holds.
 type compiler struct {
 	sync.Mutex
-	conn        *Conn // to the namespace; nil = nothing known
-	program     listed
-	fingerprint string
-	replays     bool            // the kernel takes the program as it lists it
-	bodies      map[string]body // by the text of the rules
+	conn    *Conn // to the namespace; nil = nothing known
+	program listed
+	router  listed          // the program without guards
+	replays bool            // the kernel takes the program as it lists it
+	bodies  map[string]body // by the text of the rules
 }
 
 var compiled compiler
 
-// Fingerprint is what this kernel and this nft make of our program: 12 hex
-// digits. The first call loads it into a namespace of its own; the answer is
-// kept.
-func Fingerprint(ctx context.Context) (string, error) {
-	compiled.Lock()
-	defer compiled.Unlock()
-	if err := compiled.start(ctx); err != nil {
+// Fingerprint is what this kernel and this nft make of our program in a namespace, as
+// Open names it: 12 hex digits. The first call loads it into a namespace of its own;
+// the answer is kept.
+func Fingerprint(ctx context.Context, ns string) (string, error) {
+	program, _, err := compiled.get(ctx, ns)
+	if err != nil {
 		return "", err
 	}
-	return compiled.fingerprint, nil
+	return program.print, nil
 }
 
-// get returns the program as the kernel lists it, and whether the kernel takes it
-// so.
-func (s *compiler) get(ctx context.Context) (program listed, replays bool, err error) {
+// get returns the program of a namespace as the kernel lists it, and whether the
+// kernel takes it so.
+func (s *compiler) get(ctx context.Context, ns string) (program listed, replays bool, err error) {
 	s.Lock()
 	defer s.Unlock()
 	err = s.start(ctx)
-	return s.program, s.replays, err
+	if guards(ns) {
+		return s.program, s.replays, err
+	}
+	return s.router, s.replays, err
 }
 
 // start compiles the program, once.
@@ -72,16 +74,16 @@ func (s *compiler) load(ctx context.Context, ns *netns.NS) error {
 	if err != nil {
 		return err
 	}
-	if err = load(ctx, ns, script(nil, nil)); err != nil {
+	if err = load(ctx, ns, script("", nil, nil)); err != nil {
 		return errors.Join(hint(err), c.Close())
 	}
 	tables, err := c.tables()
 	if err != nil {
 		return errors.Join(err, c.Close())
 	}
-	s.program = list(tables)
-	s.conn, s.fingerprint, s.bodies = c, s.program.fingerprint(), map[string]body{}
-	s.replays = s.replayed() == s.fingerprint
+	s.program, s.router = list(tables), list(tables.unguarded())
+	s.conn, s.bodies = c, map[string]body{}
+	s.replays = s.replayed() == s.program.print
 	return nil
 }
 

@@ -430,7 +430,7 @@ func TestNSWatchSurvivesLostEvents(t *testing.T) {
 func TestMissingNftSaysHowToGetIt(t *testing.T) {
 	m := newMachine(t, "host")
 	t.Setenv("PATH", t.TempDir())
-	err := load(t.Context(), m.ns, script(nil, nil))
+	err := load(t.Context(), m.ns, script("", nil, nil))
 	if err == nil || err.Error() != "nft is not installed: apt install nftables" {
 		t.Errorf("got %v", err)
 	}

@@ -7,7 +7,8 @@
 // of policies and of forwards, and wake-ups when somebody changes the ruleset.
 //
 // The program is text (program.nft, guard.nft). nft(8) compiles it once, in a
-// namespace of its own; every namespace then gets what the kernel listed there, as
+// namespace of its own; every namespace then gets what the kernel listed there, that
+// of a router without the guards, as
 // one transaction over a kept netlink connection, with all chains and elements. So
 // no packet meets the one without the other. Chains that are made for one object
 // are compiled the same way, a text once. Single elements need no compiling.

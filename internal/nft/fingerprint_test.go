@@ -37,7 +37,7 @@ func TestNSFingerprintIsThatOfTheLoadedProgram(t *testing.T) {
 		{"replaced with elements", func() { apply(t, c, plan.Set, plan.Program{}) }},
 		{"loaded by hand after another table", func() {
 			m.nft("table inet aaa { set s { type ifname; }; chain c { iifname { a, b } accept; }; }")
-			m.nft(script(nil, nil))
+			m.nft(script("", nil, nil))
 		}},
 		{"rule added and taken away", func() {
 			m.nft("add rule inet kvmnet pinning accept")

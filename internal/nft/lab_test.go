@@ -404,7 +404,7 @@ func apply(t testing.TB, c *Conn, verb plan.Verb, objs ...plan.Object) {
 
 func mustFingerprint(t testing.TB) string {
 	t.Helper()
-	f, err := Fingerprint(t.Context())
+	f, err := Fingerprint(t.Context(), "")
 	if err != nil {
 		t.Fatal(err)
 	}

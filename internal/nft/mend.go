@@ -51,8 +51,12 @@ func (t table) mendable(program table) bool {
 
 // clear takes out of a table that is there what must make room for the program:
 // the rules of all chains but the generated ones, and what the program does not
-// have.
+// have: of a table that has no place here, everything.
 func (t *transaction) clear(old, program table) {
+	if program.self == nil && old.self != nil {
+		t.drop(old.family)
+		return
+	}
 	t.family = old.family
 	for _, ch := range old.chains {
 		if !isGenerated(ch) {

@@ -88,12 +88,12 @@ func (c *Conn) readOnce() (tables, plan.State, error) {
 }
 
 // elements reads one of the program's maps or sets. One that the program does
-// not have, or has in another shape, yields nothing: it changes the fingerprint,
+// not have here, or has in another shape, yields nothing: it changes the fingerprint,
 // and goes when the program is replaced.
 func (c *Conn) elements(family byte, set attributes) ([]plan.Element, error) {
 	name := set.text(unix.NFTA_SET_NAME)
 	s, ok := shapes[name]
-	if !ok || s.family() != family || !s.matches(set) {
+	if !ok || s.guard && !guards(c.name) || s.family() != family || !s.matches(set) {
 		return nil, nil
 	}
 	rows, err := c.rows(family, name)

@@ -30,20 +30,28 @@ func hasChain(name string) bool {
 	return name != "" && strings.Contains(program+guard, "\tchain "+name+" {\n")
 }
 
-// script is the text that loads both tables in one transaction, whatever was there
-// before. nft has no "create or replace" before `destroy` (1.0.7): adding
+// guards reports whether the table of guards belongs into a namespace: guests are on
+// bridges of the host. A router has none, and 200 of them would pay for it.
+func guards(ns string) bool { return ns == "" }
+
+// script is the text that loads the tables of a namespace in one transaction, whatever
+// was there before. nft has no "create or replace" before `destroy` (1.0.7): adding
 // first makes the delete safe when the table is not there.
 //
 // Between two tables of one name a packet may slip through: at equal priority the
 // kernel puts the new chain before the old one, so a packet can meet the new one
 // just before the switch, when it is still empty, and the old one just after it,
 // when it is empty already. Mend where a table stands.
-func script(elements, chains []plan.Op) string {
+func script(ns string, elements, chains []plan.Op) string {
 	var head strings.Builder
 	for _, family := range families {
 		fmt.Fprintf(&head, "table %[1]s\ndelete table %[1]s\n", named(family))
 	}
-	return head.String() + program + guard + chainsText(chains) + elementsText(elements)
+	head.WriteString(program)
+	if guards(ns) {
+		head.WriteString(guard)
+	}
+	return head.String() + chainsText(chains) + elementsText(elements)
 }
 
 // chainsText writes the chains that are made for objects.

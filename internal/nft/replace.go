@@ -23,7 +23,7 @@ type replacement struct {
 // replace loads the program with the chains and elements that will be wanted
 // after the ops: into the tables that are there if it can be, else in their place.
 func (c *Conn) replace(ctx context.Context, ch change) error {
-	program, replays, err := compiled.get(ctx)
+	program, replays, err := compiled.get(ctx, c.name)
 	if err != nil {
 		return err
 	}
@@ -94,7 +94,7 @@ func (c *Conn) fresh(ctx context.Context, r replacement, replays bool) error {
 	if replays && c.commit(t) == nil {
 		return nil
 	}
-	return load(ctx, c.ns, script(r.want, r.ops))
+	return load(ctx, c.ns, script(c.name, r.want, r.ops))
 }
 
 // mend turns the tables that are there into ours without a gap: the chains stay on

@@ -9,16 +9,18 @@ import "golang.org/x/sys/unix"
 // listed is the program as the kernel lists it.
 type listed struct {
 	tables
-	made transaction // makes it, but for the elements of its named maps
+	made  transaction // makes it, but for the elements of its named maps
+	print string      // its fingerprint
 }
 
 func list(program tables) listed {
 	t := begin()
 	for _, tab := range program {
-		t.family = tab.family
-		t.whole(tab)
+		if t.family = tab.family; tab.self != nil {
+			t.whole(tab)
+		}
 	}
-	return listed{program, t}
+	return listed{program, t, program.fingerprint()}
 }
 
 // all makes the program. It comes before anything that makes anonymous sets.

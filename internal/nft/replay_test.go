@@ -9,7 +9,7 @@ import (
 
 func TestNSTheKernelTakesTheProgramAsItListsIt(t *testing.T) {
 	t.Parallel()
-	program, replays, err := compiled.get(t.Context())
+	program, replays, err := compiled.get(t.Context(), "")
 	if err != nil || !replays {
 		t.Fatalf("the kernel refused its own list, or made something else of it: %v", err)
 	}
@@ -20,7 +20,7 @@ func TestNSTheKernelTakesTheProgramAsItListsIt(t *testing.T) {
 		t.Fatal(err)
 	}
 	byHand, other := newConn(t)
-	if err := load(t.Context(), other.ns, script(nil, nil)); err != nil {
+	if err := load(t.Context(), other.ns, script("", nil, nil)); err != nil {
 		t.Fatal(err)
 	}
 	if fingerprint(t, c) != fingerprint(t, byHand) {
@@ -49,7 +49,7 @@ func TestNSTextIsTheWayOutWhereReplayingFails(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	program, _, _ := compiled.get(t.Context())
+	program, _, _ := compiled.get(t.Context(), "")
 	r := replacement{change: ch, program: program, state: plan.State{}, want: wanted(plan.State{}, ch.ops)}
 	if err := c.fresh(t.Context(), r, false); err != nil {
 		t.Fatal(err)
@@ -71,27 +71,26 @@ func adds(objs ...plan.Object) (ops []plan.Op) {
 
 // What 200 routers wait for: by text, and replayed.
 func BenchmarkFreshNamespace(b *testing.B) {
-	program, _, err := compiled.get(b.Context())
+	program, _, err := compiled.get(b.Context(), "r1")
 	if err != nil {
 		b.Fatal(err)
 	}
 	rows := adds(manyNetworks(1)...)
 	var byText, replayed time.Duration
 	for b.Loop() {
-		a, text := newConn(b)
+		text, m := newMachine(b, "text"), newMachine(b, "replayed")
+		c := routerConn(b, m)
 		start := time.Now()
-		if err := load(b.Context(), text.ns, script(rows, nil)); err != nil {
+		if err := load(b.Context(), text.ns, script("r1", rows, nil)); err != nil {
 			b.Fatal(err)
 		}
 		byText += time.Since(start)
-		c, m := newConn(b)
 		start = time.Now()
 		r := replacement{program: program, state: plan.State{}, want: rows}
 		if err := c.fresh(b.Context(), r, true); err != nil {
 			b.Fatal(err)
 		}
 		replayed += time.Since(start)
-		a.Close()
 		c.Close()
 		text.ns.Close()
 		m.ns.Close()

@@ -59,7 +59,7 @@ func TestScriptQuotesNamesAndGroupsByMap(t *testing.T) {
 		rows = append(rows, plan.Op{Verb: plan.Add, Object: e})
 	}
 	chains = append(chains, plan.Op{Verb: plan.Add, Object: plan.NewChain("network/lab", "", "caps_lab0", "drop")})
-	text := script(rows, chains)
+	text := script("", rows, chains)
 	head, rest, _ := strings.Cut(text, program)
 	if want := "table inet kvmnet\ndelete table inet kvmnet\ntable bridge kvmnet\ndelete table bridge kvmnet\n"; head != want {
 		t.Errorf("begins with %q, want %q", head, want)

@@ -42,6 +42,16 @@ func (c *Conn) tables() (all tables, err error) {
 	return all, nil
 }
 
+// unguarded are the tables without that of guards.
+func (all tables) unguarded() tables {
+	for i, t := range all {
+		if t.family == unix.NFPROTO_BRIDGE {
+			all[i] = table{family: t.family}
+		}
+	}
+	return all
+}
+
 // named is what nft calls the table of a family.
 func named(family byte) string {
 	if family == unix.NFPROTO_BRIDGE {

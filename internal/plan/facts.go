@@ -14,6 +14,7 @@ import (
 type Facts struct {
 	HostID   string            // seeds generated addresses; stable on one machine
 	Program  string            // fingerprint of our nftables program on this kernel
+	Routers  string            // the same in the namespaces of routers
 	Borrowed Borrowed          // values before ours, of what is not ours
 	Kept     State             // what must stay although its definition cannot be read, see Keep
 	UIDs     map[string]string // user name → number, for the owners of taps

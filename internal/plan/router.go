@@ -16,7 +16,7 @@ func (b *builder) router(name string, r *spec.Router) {
 	rt := newRouting(b, name, r)
 	b.want.Add(
 		Netns{Mark: rt.owner, Name: name},
-		Program{NS: name, Fingerprint: b.facts.Program},
+		Program{NS: name, Fingerprint: b.facts.Routers},
 		Up{Mark: rt.owner, NS: name, Link: loopback})
 	if rt.many {
 		rt.set("ipv4", "all", "rp_filter", "0") // the larger of this and the interface's counts

@@ -44,7 +44,7 @@ func (m *machine) clone() *machine {
 }
 
 func (m *machine) facts() plan.Facts {
-	return plan.Facts{HostID: "host-1", Program: m.program, Borrowed: m.record, UIDs: m.uids, Guests: m.guests, Acquired: m.acquired}.Learn(m.state)
+	return plan.Facts{HostID: "host-1", Program: m.program, Routers: m.program, Borrowed: m.record, UIDs: m.uids, Guests: m.guests, Acquired: m.acquired}.Learn(m.state)
 }
 
 // look is the pure half of a pass.

@@ -27,7 +27,7 @@ func BenchmarkNoOpPass(b *testing.B) {
 				b.Fatal(err)
 			}
 			defer system.Close()
-			fingerprint, err := nft.Fingerprint(b.Context())
+			fingerprint, err := nft.Fingerprint(b.Context(), "")
 			if err != nil {
 				b.Fatal(err)
 			}

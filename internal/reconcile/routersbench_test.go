@@ -14,7 +14,7 @@ import (
 // which they are made.
 func manyRouters(b *testing.B, n int) (steps []string, objs map[string][]plan.Object) {
 	b.Helper()
-	fingerprint, err := nft.Fingerprint(b.Context())
+	fingerprint, err := nft.Fingerprint(b.Context(), "r0")
 	if err != nil {
 		b.Fatal(err)
 	}

@@ -143,7 +143,7 @@ func prefix(s string) plan.Addr {
 // of plan.
 func router(t testing.TB) []plan.Object {
 	t.Helper()
-	fingerprint, err := nft.Fingerprint(t.Context())
+	fingerprint, err := nft.Fingerprint(t.Context(), "r1")
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -60,7 +60,7 @@ func newLab(t testing.TB, running map[string]*spec.Network) *lab {
 	system, err := reconcile.Open(l.Machine.NS(), t.TempDir())
 	try(t, err)
 	defer system.Close()
-	program, err := nft.Fingerprint(t.Context())
+	program, err := nft.Fingerprint(t.Context(), "")
 	try(t, err)
 	live := &spec.Spec{Networks: running}
 	live.Default()
