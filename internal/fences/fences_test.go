@@ -59,6 +59,12 @@ var rooms = map[string][]string{
 	"internal/handover": {"api", "spec"},
 	"internal/cli":      {"api", "handover", "spec", "xpath", "libvirthost"},
 
+	// The host's own interfaces.
+	"internal/hostlink": {"netns", "spec"},
+	"internal/netfiles": {"spec", "specfile"},
+	"internal/confirm":  {},
+	"internal/hostnet":  {"api", "confirm", "hostlink", "libvirtxml", "netfiles", "netns", "spec"},
+
 	// Pure but for the engine of expressions.
 	"internal/xpath": {"xmltree"},
 
