@@ -29,6 +29,7 @@ const (
 	bits4   // the same of an IPv4 address
 	half    // the first half of an IPv6 address, a number to nft
 	macBits // an Ethernet address that is a number to nft
+	sender  // an Ethernet address and the type of its frame, a number to nft
 	net4    // an IPv4 prefix, a range of numbers to nft
 	net6    // the same of IPv6
 )
@@ -36,14 +37,14 @@ const (
 // width is the length of the field in bytes, without the padding behind it.
 func (f field) width() int {
 	return [...]int{ifname: unix.IFNAMSIZ, mac: 6, ipv4: 4, ipv6: 16, proto: 1, port: 2, mark: 4, bits: 16,
-		bits4: 4, half: 8, macBits: 6, net4: 4, net6: 16}[f]
+		bits4: 4, half: 8, macBits: 6, sender: 8, net4: 4, net6: 16}[f]
 }
 
 // example tells people how the field is written.
 func (f field) example() string {
 	return [...]string{ifname: "lab0", mac: "52:54:00:12:34:56", ipv4: "10.0.0.1", ipv6: "fd00::1",
 		proto: "tcp", port: "80", mark: "0x00000101", bits: "fd00::1",
-		bits4: "10.0.0.1", half: "fd00::", macBits: "52:54:00:12:34:56", net4: "10.0.0.0/24", net6: "fd00::/64"}[f]
+		bits4: "10.0.0.1", half: "fd00::", macBits: "52:54:00:12:34:56", sender: "52:54:00:12:34:56/0x0800", net4: "10.0.0.0/24", net6: "fd00::/64"}[f]
 }
 
 // encode returns the lowest and the highest value that a word stands for; they
@@ -54,6 +55,8 @@ func (f field) encode(word string) (low, high []byte, err error) {
 		low, err = encodeName(word)
 	case mac, macBits:
 		low, err = encodeMAC(word)
+	case sender:
+		low, err = encodeSender(word)
 	case half:
 		low, err = encodeHalf(word)
 	case ipv4, ipv6, bits, bits4:
@@ -88,6 +91,21 @@ func encodeMAC(word string) ([]byte, error) {
 		return nil, fmt.Errorf("%q is not an Ethernet address such as 52:54:00:12:34:56", word)
 	}
 	return m[:], nil
+}
+
+// encodeSender reads what a frame tells between the address it is sent to and its
+// content: whose it is, and the EtherType.
+func encodeSender(word string) ([]byte, error) {
+	address, typ, _ := strings.Cut(word, "/")
+	low, err := encodeMAC(address)
+	if err != nil {
+		return nil, err
+	}
+	n, err := strconv.ParseUint(typ, 0, 16)
+	if err != nil || typ != fmt.Sprintf("0x%04x", n) {
+		return nil, fmt.Errorf("%q is not an EtherType such as 0x0800", typ)
+	}
+	return binary.BigEndian.AppendUint16(low, uint16(n)), nil
 }
 
 func (f field) encodeAddr(word string) ([]byte, error) {
@@ -182,6 +200,8 @@ func (f field) decode(low, high []byte) string {
 		return cname(low)
 	case mac, macBits:
 		return spec.MAC(low).String()
+	case sender:
+		return fmt.Sprintf("%s/0x%04x", spec.MAC(low[:6]), low[6:])
 	case net4, net6:
 		return f.decodeNet(low, high)
 	case half:
@@ -202,7 +222,7 @@ func (f field) quote(word string) string {
 	switch f {
 	case ifname:
 		return `"` + word + `"`
-	case bits, bits4, half, macBits:
+	case bits, bits4, half, macBits, sender:
 		if b, _, err := f.encode(word); err == nil {
 			return fmt.Sprintf("0x%x", b)
 		}

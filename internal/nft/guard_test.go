@@ -109,14 +109,14 @@ func TestNSNobodySpeaksForTheGateway(t *testing.T) {
 	l := newLab(t, network{"net0", "nat", []string{"liar", "victim"}})
 	lie, victim := newLiar(t, l, "liar", "net0"), l.machines["victim"]
 	for what, frame := range lie.claims(victim) {
-		if !victim.arrived(t, frame, func() { lie.frame(t, frame) }) {
+		if !victim.arrived(t, frame, func() { lie.frames(t, frame) }) {
 			t.Fatalf("without a guard the %s does not arrive either", what)
 		}
 	}
 	l.apply(plan.Add, el("claims4", "p1-0 . "+lie.gateway[0].String(), ""), el("claims6", "p1-0 . "+lie.gateway[1].String(), ""), el("hosts", "p1-0", ""))
 	for what, frame := range lie.claims(victim) {
 		before := l.packets("claimed")
-		if victim.arrived(t, frame, func() { lie.frame(t, frame) }) {
+		if victim.arrived(t, frame, func() { lie.frames(t, frame) }) {
 			t.Errorf("the %s arrived", what)
 		}
 		if l.packets("claimed") != before+1 {

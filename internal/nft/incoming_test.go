@@ -200,7 +200,7 @@ func (m *machine) solicit(t *testing.T, source netip.Addr) {
 	binary.BigEndian.PutUint16(body[2:], checksum(append(pseudo, body...)))
 	packet := append([]byte{0x60, 0, 0, 0, 0, byte(len(body)), unix.IPPROTO_ICMPV6, 255}, append(append(source.AsSlice(), group.AsSlice()...), body...)...)
 	frame := append([]byte{0x33, 0x33, 0, 0, 0, 2, 0x52, 0x54, 0, 1, 2, 3, 0x86, 0xdd}, packet...)
-	m.frame(t, frame)
+	m.frames(t, frame)
 }
 
 // checksum is the Internet checksum (RFC 1071) of an even number of bytes.

@@ -151,20 +151,22 @@ func (m *machine) answer(conn net.Conn) {
 	}
 }
 
-// frame puts a frame on the wire of eth0 as it is.
-func (m *machine) frame(t *testing.T, frame []byte) {
+// frames puts frames on the wire of eth0 as they are.
+func (m *machine) frames(t *testing.T, frames ...[]byte) {
 	t.Helper()
+	index := m.link(t, "eth0").Index
 	err := m.ns.Do(func() error {
 		fd, err := unix.Socket(unix.AF_PACKET, unix.SOCK_RAW, 0)
 		if err != nil {
 			return err
 		}
 		defer unix.Close(fd)
-		dev, err := net.InterfaceByName("eth0")
-		if err != nil {
-			return err
+		for _, frame := range frames {
+			if err := unix.Sendto(fd, frame, 0, &unix.SockaddrLinklayer{Ifindex: index, Halen: 6}); err != nil {
+				return err
+			}
 		}
-		return unix.Sendto(fd, frame, 0, &unix.SockaddrLinklayer{Ifindex: dev.Index, Halen: 6})
+		return nil
 	})
 	if err != nil {
 		t.Fatal(err)

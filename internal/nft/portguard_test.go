@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"net"
 	"net/netip"
+	"slices"
 	"testing"
 
 	"golang.org/x/sys/unix"
@@ -33,6 +34,20 @@ func guardRows(port string, mac spec.MAC, addresses ...netip.Addr) []plan.Object
 			set = "addresses6"
 		}
 		rows = append(rows, el(set, port+" . "+a.String(), ""))
+	}
+	return append(rows, usualRows(port, mac, addresses...)...)
+}
+
+// usualRows are those by which most packets of a guest pass sooner.
+func usualRows(port string, mac spec.MAC, addresses ...netip.Addr) (rows []plan.Object) {
+	for _, a := range addresses {
+		set, kind := "usual4", "0x0800"
+		if a.Is6() {
+			set, kind = "usual6", "0x86dd"
+		}
+		if !mac.IsZero() {
+			rows = append(rows, el(set, fmt.Sprintf("%s . %s/%s . %s", port, mac, kind, a), ""))
+		}
 	}
 	return rows
 }
@@ -132,7 +147,7 @@ func TestNSPortGuardsRefuseAndCount(t *testing.T) {
 	l.apply(plan.Add, el("kept6", segmentNo+" . "+victim.v6.String(), ""), el("barred6", "p1-0 . "+bad.gateway[1].String(), ""))
 	for _, c := range cases {
 		before, total := l.refusals("p1-0")[c.reason], l.packets("guard-"+c.reason)
-		bad.frame(t, c.frame)
+		bad.frames(t, c.frame)
 		eventually(t, c.what+" is counted as "+c.reason, func() bool { return l.refusals("p1-0")[c.reason] == before+1 })
 		if got := l.packets("guard-" + c.reason); got != total+1 {
 			t.Errorf("%s: %d are counted in all, want %d", c.what, got, total+1)
@@ -199,7 +214,7 @@ func TestNSPortGuardsLetGuestsBegin(t *testing.T) {
 		"an address of its own":    guest.icmp6(netip.MustParseAddr("fd00:1::77"), netip.MustParseAddr("ff02::fb"), []byte{128, 0, 0, 0, 0, 0, 0, 0}),
 		"a solicitation with SLLA": guest.icmp6(free, solicited6(victim.v6), append(append([]byte{135, 0, 0, 0, 0, 0, 0, 0}, victim.v6.AsSlice()...), append([]byte{1, 1}, guest.mac[:]...)...)),
 	} {
-		if !victim.arrived(t, frame, func() { guest.frame(t, frame) }) {
+		if !victim.arrived(t, frame, func() { guest.frames(t, frame) }) {
 			t.Errorf("%s did not arrive; refused were %v", what, l.refusals("p1-0"))
 		}
 	}
@@ -222,7 +237,7 @@ func TestNSFirstComeFirstServed(t *testing.T) {
 		return who.icmp6(netip.MustParseAddr(a), netip.MustParseAddr("ff02::fb"), []byte{128, 0, 0, 0, 0, 0, 0, 0})
 	}
 	passes := func(who liar, to *machine, frame []byte) bool {
-		return to.arrived(t, frame, func() { who.frame(t, frame) })
+		return to.arrived(t, frame, func() { who.frames(t, frame) })
 	}
 	for range 2 {
 		if !passes(early, late.machine, say(early, "fe80::77")) {
@@ -245,7 +260,7 @@ func TestNSFirstComeFirstServed(t *testing.T) {
 	// One guest cannot have them all, and keeps what it has.
 	before := l.refusals("p1-0")["address"]
 	for i := range 200 {
-		late.frame(t, say(late, fmt.Sprintf("fe80::1:%x", i)))
+		late.frames(t, say(late, fmt.Sprintf("fe80::1:%x", i)))
 	}
 	eventually(t, "a guest with many addresses is refused more", func() bool { return l.refusals("p1-0")["address"] > before+100 })
 	if !passes(late, first, say(late, "fe80::1:0")) {
@@ -271,13 +286,13 @@ func TestNSAnyMACIsTheFirst(t *testing.T) {
 	thief := guest
 	thief.mac = [6]byte(macOf(t, victim))
 	for _, frame := range [][]byte{thief.udp4(guest.v4, 9, 9), guest.udp4(guest.v4, 9, 9)} {
-		guest.frame(t, frame)
+		guest.frames(t, frame)
 	}
 	l.honest(guest.machine, victim)
 	stranger := guest
 	stranger.mac[5]++
 	before := l.refusals("p1-0")["mac"]
-	guest.frame(t, stranger.udp4(guest.v4, 9, 9))
+	guest.frames(t, stranger.udp4(guest.v4, 9, 9))
 	eventually(t, "a second MAC is refused", func() bool { return l.refusals("p1-0")["mac"] == before+1 })
 	if before != 1 {
 		t.Errorf("%d frames with the MAC of another were refused, want 1", before)
@@ -293,7 +308,7 @@ func TestNSFreeIPv4IsFirstCome(t *testing.T) {
 	for src, want := range map[string]bool{guest.v4.String(): true, "10.0.1.1": false, victim.v4.String(): false, "127.0.0.1": false, "224.0.0.1": false, "10.0.1.99": true} {
 		a := netip.MustParseAddr(src)
 		for what, frame := range map[string][]byte{"packet": guest.udp4(a, 9, 9), "ARP": guest.arp(1, a, a)} {
-			if got := victim.arrived(t, frame, func() { guest.frame(t, frame) }); got != want {
+			if got := victim.arrived(t, frame, func() { guest.frames(t, frame) }); got != want {
 				t.Errorf("%s from %s arrives: %v, want %v", what, src, got, want)
 			}
 		}
@@ -313,7 +328,7 @@ func TestNSWhatIsBehindAGuest(t *testing.T) {
 		} else {
 			frame = guest.icmp6(a, netip.MustParseAddr("ff02::fb"), []byte{128, 0, 0, 0, 0, 0, 0, 0})
 		}
-		if got := victim.arrived(t, frame, func() { guest.frame(t, frame) }); got != want {
+		if got := victim.arrived(t, frame, func() { guest.frames(t, frame) }); got != want {
 			t.Errorf("a packet from %s arrives: %v, want %v", src, got, want)
 		}
 	}
@@ -323,41 +338,19 @@ func TestNSWhatIsBehindAGuest(t *testing.T) {
 	}
 }
 
-// flood puts a frame on the wire of eth0 many times.
-func (m *machine) flood(t *testing.T, n int, frame []byte) {
-	t.Helper()
-	index := m.link(t, "eth0").Index
-	err := m.ns.Do(func() error {
-		fd, err := unix.Socket(unix.AF_PACKET, unix.SOCK_RAW, 0)
-		if err != nil {
-			return err
-		}
-		defer unix.Close(fd)
-		for range n {
-			if err := unix.Sendto(fd, frame, 0, &unix.SockaddrLinklayer{Ifindex: index, Halen: 6}); err != nil {
-				return err
-			}
-		}
-		return nil
-	})
-	if err != nil {
-		t.Fatal(err)
-	}
-}
-
 // Storms are cut to their limit, broadcasts and multicasts apart.
 func TestNSStormsAreCut(t *testing.T) {
 	t.Parallel()
 	l, guest, _ := newGuardLab(t)
 	l.apply(plan.Add, guardRows("p1-0", spec.MAC(guest.mac), guest.v4, guest.v6)...)
 	l.apply(plan.Set, el("storm_broadcast", "p1-0", "20"))
-	guest.flood(t, 1000, guest.udp4(guest.v4, 9, 9))
+	guest.frames(t, slices.Repeat([][]byte{guest.udp4(guest.v4, 9, 9)}, 1000)...)
 	eventually(t, "a storm is cut", func() bool { return l.refusals("p1-0")["storm"] > 100 })
 	if got := l.refusals("p1-0")["storm"]; got > 980 {
 		t.Errorf("of 1000 broadcasts %d were refused, 20 are allowed", got)
 	}
 	before := l.refusals("p1-0")["storm"]
-	guest.frame(t, guest.icmp6(guest.v6, netip.MustParseAddr("ff02::fb"), []byte{128, 0, 0, 0, 0, 0, 0, 0}))
+	guest.frames(t, guest.icmp6(guest.v6, netip.MustParseAddr("ff02::fb"), []byte{128, 0, 0, 0, 0, 0, 0, 0}))
 	if got := l.refusals("p1-0")["storm"]; got != before {
 		t.Error("a multicast pays for the broadcasts")
 	}
@@ -378,7 +371,7 @@ func TestNSSomeGuardsOnly(t *testing.T) {
 		frame []byte
 		want  bool
 	}{{guest.udp4(victim.v4, 9, 9), true}, {guest.udp4(victim.v4, 67, 68), false}} {
-		if got := victim.arrived(t, c.frame, func() { guest.frame(t, c.frame) }); got != c.want {
+		if got := victim.arrived(t, c.frame, func() { guest.frames(t, c.frame) }); got != c.want {
 			t.Errorf("%x arrives: %v, want %v", c.frame, got, c.want)
 		}
 	}

@@ -81,6 +81,8 @@ var shapes = map[string]shape{
 	"kept_macs":       {key: []field{mark, macBits}, guard: true},
 	"addresses4":      {key: []field{ifname, bits4}, guard: true},
 	"addresses6":      {key: []field{ifname, bits}, guard: true},
+	"usual4":          {key: []field{ifname, sender, bits4}, guard: true},
+	"usual6":          {key: []field{ifname, sender, bits}, guard: true},
 	"behind4":         {key: []field{ifname, net4}, interval: true, guard: true},
 	"behind6":         {key: []field{ifname, net6}, interval: true, guard: true},
 	"free4":           {key: []field{ifname}, guard: true},

@@ -53,7 +53,8 @@ func (p *Permits) Of(network string, l Leased) []Element {
 	}
 	w := ward{owner: Mark("network/" + network), network: network, link: link}
 	if name := p.g.ours[link]; name != "" {
-		w.owner, w.port = Mark("port/"+name), p.g.live.Ports[name]
+		port := p.g.live.Ports[name]
+		w.owner, w.port, w.mac = Mark("port/"+name), port, port.MAC
 	}
 	if !n.GuardOf(w.port).Has(spec.GuardAddress) {
 		return nil

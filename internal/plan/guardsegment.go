@@ -169,7 +169,18 @@ func (s *segment) permit(w ward, a netip.Addr) []Element {
 	if s.chooses(a) {
 		rows = append(rows, s.keep(w.owner, a))
 	}
+	if !w.mac.IsZero() && s.n.GuardOf(w.port).Covers(spec.GuardStrict) {
+		id := fmt.Sprintf("%s . %s/0x%04x . %s", w.link, w.mac, etherType(a), a)
+		rows = append(rows, Element{Mark: w.owner, Map: "usual" + family(a), ID: id})
+	}
 	return rows
+}
+
+func etherType(a netip.Addr) int {
+	if a.Is4() {
+		return 0x0800
+	}
+	return 0x86dd
 }
 
 func (s *segment) keep(owner Mark, a netip.Addr) Element {
