@@ -4,5 +4,9 @@
 //
 // What enters: changes to arm, confirmations, and for each kind of change who reverts
 // and who finishes it. What leaves: calls of those, after a crash, too, and a history.
-// It knows nothing of links or files; it imports the standard library only.
+//
+// A change ends in one of two ways: confirmed and finished, or reverted. The entry on
+// disk decides which, at every instant: as long as it does not say confirmed, the
+// change is reverted. It knows nothing of links or of other files; it imports no
+// other room.
 package confirm
