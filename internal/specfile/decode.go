@@ -18,6 +18,8 @@ const maxAliased = 100_000
 // instead of stopping at one. The depth of the walk is that of the Go types.
 type decoder struct {
 	file     *File
+	into     reflect.Value // what the file is read into, a struct
+	single   bool          // it is one object: there is one document
 	problems []Problem
 	aliases  int // aliases around the present node
 	aliased  int // nodes read below aliases

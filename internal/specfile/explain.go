@@ -85,17 +85,17 @@ func (d *decoder) wrongKind(path string, n *yaml.Node, t reflect.Type) {
 		d.fault(n, path, "inherit is not supported by this version", "list the addresses that the bridge shall have, for instance [192.168.1.10/24]")
 		return
 	}
-	d.fault(n, path, fmt.Sprintf("%s is needed, not %s", article(t), nodeArticle(n)), kindHint(path, n, t))
+	d.fault(n, path, fmt.Sprintf("%s is needed, not %s", article(t), nodeArticle(n)), d.kindHint(path, n, t))
 }
 
 // kindHint shows the value in the form that is needed, where that can be told.
-func kindHint(path string, n *yaml.Node, t reflect.Type) string {
+func (d *decoder) kindHint(path string, n *yaml.Node, t reflect.Type) string {
 	segments := spec.Split(path)
 	key := segments[max(0, len(segments)-1):]
 	one := n.Kind == yaml.ScalarNode && len(n.Value) <= 60 && !strings.ContainsAny(n.Value, "\n,{}[]")
 	switch {
 	case path == "":
-		return emptyHint
+		return d.emptyHint()
 	case t.Kind() == reflect.Slice && n.Kind == yaml.MappingNode:
 		return "put a dash before each element"
 	case t.Kind() == reflect.Slice && one && isWordType(t.Elem()) || t == reflect.TypeFor[[]string]() && one:

@@ -47,7 +47,7 @@ func keys(t reflect.Type) []string {
 func (d *decoder) unknownKey(path string, key *yaml.Node, name string, t reflect.Type) {
 	known := keys(t)
 	hint := "the keys here are " + strings.Join(known, ", ")
-	near, found := spec.Nearest(name, known), belongs(path, name)
+	near, found := spec.Nearest(name, known), d.belongs(path, name)
 	switch {
 	case near != "" && (strings.EqualFold(near, name) || near == name+"s" || len(found.inside) == 0):
 		hint = fmt.Sprintf("did you mean %s?", near)
@@ -65,10 +65,13 @@ func (d *decoder) unknownKey(path string, key *yaml.Node, name string, t reflect
 type homes struct{ inside, elsewhere []string }
 
 // belongs finds the objects that have a key, those nearest to path, as paths.
-// Where path does not tell the name of an object, NAME stands for it.
-func belongs(path, key string) homes {
+// Where path does not tell the name of an object, NAME stands for it. A single object
+// may hold others of its kind without an end, and is not searched.
+func (d *decoder) belongs(path, key string) (found homes) {
+	if d.single {
+		return homes{}
+	}
 	here := spec.Split(path)
-	var found homes
 	best := -1
 	walk(reflect.TypeFor[spec.Spec](), nil, func(pattern []string, t reflect.Type) {
 		if _, has := fieldsOf(t)[key]; !has {

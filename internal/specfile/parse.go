@@ -35,14 +35,18 @@ type File struct {
 // place; the rules of package spec are checked by File.Validate.
 func Parse(name string, text []byte) (*File, []Problem) {
 	f := &File{Name: name, Spec: &spec.Spec{}, places: map[string]place{}, faulty: map[string]bool{}}
+	f.read(text, &decoder{file: f, into: reflect.ValueOf(f.Spec).Elem()})
+	return f, f.problems
+}
+
+// read reads a text with a decoder, unless it cannot be one.
+func (f *File) read(text []byte, d *decoder) {
 	source := strings.TrimPrefix(string(text), "\ufeff")
 	f.lines = splitLines(source)
 	if f.problems = f.checkText(source); f.problems == nil {
-		d := &decoder{file: f}
 		d.stream([]byte(source))
 		f.problems = byPlace(d.problems)
 	}
-	return f, f.problems
 }
 
 // stream reads document after document until the end or the first syntax error,
@@ -61,7 +65,7 @@ func (d *decoder) stream(text []byte) {
 		switch {
 		case errors.Is(err, io.EOF):
 			if documents == 0 {
-				d.add(place{}, "", "the file defines nothing", emptyHint)
+				d.add(place{}, "", "the file defines nothing", d.emptyHint())
 			}
 			return
 		case err != nil:
@@ -70,14 +74,19 @@ func (d *decoder) stream(text []byte) {
 		}
 		for _, n := range doc.Content {
 			if !isNull(n) {
-				documents++
-				d.value("", n, reflect.ValueOf(d.file.Spec).Elem())
+				if documents++; documents > 1 && d.single {
+					d.add(placeOf(n), "", "the file has a second document", "write one object in each file")
+					return
+				}
+				d.value("", n, d.into)
 			}
 		}
 	}
 }
 
-var emptyHint = "begin with one of: " + strings.Join(keys(reflect.TypeFor[spec.Spec]()), ", ")
+func (d *decoder) emptyHint() string {
+	return "begin with one of: " + strings.Join(keys(d.into.Type()), ", ")
+}
 
 // next reads a document. The parser reports some broken states by panicking; a
 // file must not be able to stop the daemon.
