@@ -186,6 +186,12 @@ func (f *fake) ReleaseLease(_ context.Context, r LeaseRelease) ([]Lease, error) 
 func (f *fake) Addresses(_ context.Context, r AddressRequest) ([]Address, error) {
 	return []Address{anAddr}, f.call("Addresses %q %s", r.Guest, r.Wait)
 }
+func (f *fake) Doctor(context.Context) ([]Finding, error) {
+	return []Finding{{Check: "mtu", Level: Broken}}, f.call("Doctor")
+}
+func (f *fake) Heal(context.Context) ([]Finding, error) {
+	return []Finding{{Check: "mtu", Level: Broken, Ours: true, Fixed: true}}, f.call("Heal")
+}
 func (f *fake) Orphans(context.Context) ([]Orphan, error) {
 	return []Orphan{{"link x"}}, f.call("Orphans")
 }

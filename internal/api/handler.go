@@ -99,6 +99,8 @@ func Handler(s Service) http.Handler {
 	}))
 	m.Handle("GET /v1/orphans", list(s.Orphans))
 	m.Handle("DELETE /v1/orphans", list(s.Collect))
+	m.Handle("GET /v1/findings", list(s.Doctor))
+	m.Handle("DELETE /v1/findings", list(s.Heal))
 	m.Handle("PUT /v1/paused", take(func(ctx context.Context, r toggle) (any, error) {
 		return nil, s.Pause(ctx, r.On)
 	}))

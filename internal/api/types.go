@@ -248,6 +248,8 @@ type Service interface {
 	Verify(ctx context.Context, r VerifyRequest, report func(Check)) error
 	Orphans(ctx context.Context) ([]Orphan, error)
 	Collect(ctx context.Context) ([]Orphan, error) // gc: remove them
+	Doctor(ctx context.Context) ([]Finding, error) // looks for what keeps guests from their network
+	Heal(ctx context.Context) ([]Finding, error)   // repairs what is ours, and looks again
 	Pause(ctx context.Context, on bool) error
 	Events(ctx context.Context, send func(Event)) error            // until ctx ends
 	Export(ctx context.Context, kind, name string) (string, error) // YAML of the definition; kind "" = all, name "" = all of the kind

@@ -212,6 +212,17 @@ func (c *Client) Collect(ctx context.Context) (gone []Orphan, err error) {
 	return gone, err
 }
 
+// Doctor implements Service.
+func (c *Client) Doctor(ctx context.Context) ([]Finding, error) {
+	return get[[]Finding](ctx, c, "/v1/findings")
+}
+
+// Heal implements Service.
+func (c *Client) Heal(ctx context.Context) (left []Finding, err error) {
+	err = c.do(ctx, "DELETE", "/v1/findings", nil, &left)
+	return left, err
+}
+
 // Pause implements Service.
 func (c *Client) Pause(ctx context.Context, on bool) error {
 	return c.do(ctx, "PUT", "/v1/paused", toggle{on}, nil)

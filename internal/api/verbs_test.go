@@ -121,6 +121,8 @@ var verbs = []struct {
 	{`Addresses "vm1" 1m0s`, func(ctx context.Context, s Service) (any, error) {
 		return s.Addresses(ctx, AddressRequest{Guest: "vm1", Wait: time.Minute})
 	}, []Address{anAddr}},
+	{"Doctor", func(ctx context.Context, s Service) (any, error) { return s.Doctor(ctx) }, []Finding{{Check: "mtu", Level: Broken}}},
+	{"Heal", func(ctx context.Context, s Service) (any, error) { return s.Heal(ctx) }, []Finding{{Check: "mtu", Level: Broken, Ours: true, Fixed: true}}},
 	{"Orphans", func(ctx context.Context, s Service) (any, error) { return s.Orphans(ctx) }, []Orphan{{"link x"}}},
 	{"Collect", func(ctx context.Context, s Service) (any, error) { return s.Collect(ctx) }, []Orphan{{"link y"}}},
 	{"Pause true", func(ctx context.Context, s Service) (any, error) { return nil, s.Pause(ctx, true) }, nil},

@@ -154,7 +154,7 @@ you.`,
 	add(objectGroup, a.netCommand(), a.portCommand(), a.addrCommand(), a.leasesCommand(), a.leaseCommand(),
 		a.runCommand(), a.ifupCommand(), a.ifdownCommand(), a.bridgeHelperCommand())
 	add(routerGroup, a.routerCommand(), a.forwardCommand(), a.policyCommand(), a.setCommand())
-	add(serviceGroup, a.daemonCommand(), a.statusCommand(), a.eventsCommand(), a.gcCommand(), a.pauseCommand(), a.resumeCommand())
+	add(serviceGroup, a.daemonCommand(), a.statusCommand(), a.eventsCommand(), a.doctorCommand(), a.gcCommand(), a.pauseCommand(), a.resumeCommand())
 	root.AddCommand(a.completionCommand(), a.versionCommand())
 	root.AddCommand(a.virshCommands()...)
 	root.AddCommand(a.virshTopic())

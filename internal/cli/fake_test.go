@@ -365,6 +365,22 @@ func (f *fake) Addresses(_ context.Context, r api.AddressRequest) ([]api.Address
 	}
 	return nil, &api.Error{Code: api.CodeNotFound, Message: "no guest " + r.Guest + " is known: no port, no reservation and no host name"}
 }
+
+// Doctor finds a host that is not well.
+func (f *fake) Doctor(context.Context) ([]api.Finding, error) {
+	return []api.Finding{
+		{Check: "kernel", Level: api.Broken, Subject: "network/lab", Message: "not as wanted: add element bridges { lab0 }", Fix: "kvmnet doctor --fix", Ours: true},
+		{Check: "mtu", Level: api.Warning, Subject: "lab", Message: "its guests send 1500 bytes, and the uplink eth0 takes 1420", Fix: "mtu: 1420"},
+		{Check: "mac", Level: api.Fine, Message: "no MAC is used twice"},
+	}, nil
+}
+
+func (f *fake) Heal(ctx context.Context) ([]api.Finding, error) {
+	list, err := f.Doctor(ctx)
+	list[0].Fixed = true
+	return list, err
+}
+
 func (f *fake) Orphans(context.Context) ([]api.Orphan, error) { return f.orphans, nil }
 func (f *fake) Collect(context.Context) ([]api.Orphan, error) {
 	gone := f.orphans

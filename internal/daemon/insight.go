@@ -16,8 +16,9 @@ import (
 // insight implements manage.Insight by asking the namespaces that the loop works
 // in.
 type insight struct {
-	system *reconcile.System
-	dir    string // where the namespaces of routers are bound
+	system     *reconcile.System
+	dir        string // where the namespaces of routers are bound
+	resolvConf string // names the host's resolvers
 }
 
 // Namespace implements manage.Insight.

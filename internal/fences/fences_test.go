@@ -33,7 +33,7 @@ var rooms = map[string][]string{
 	"internal/conntrack":   {"plan", "netns"},
 	"internal/store":       {"specfile", "spec"},
 	"internal/reconcile":   {"plan", "kernel", "nft", "spec", "netns"},
-	"internal/manage":      {"spec", "specfile", "libvirtxml", "store", "reconcile", "plan", "api", "verify", "netns", "lease", "hostname"},
+	"internal/manage":      {"doctor", "spec", "specfile", "libvirtxml", "store", "reconcile", "plan", "api", "verify", "netns", "lease", "hostname"},
 
 	// Services for guests: a room a protocol, none of which knows another, and one
 	// that opens their sockets.
@@ -60,6 +60,7 @@ var rooms = map[string][]string{
 	"internal/cli":      {"api", "handover", "spec", "xpath", "libvirthost"},
 
 	// The host's own interfaces.
+	"internal/doctor":   {"api", "netns", "plan", "spec"},
 	"internal/hostlink": {"netns", "spec"},
 	"internal/netfiles": {"spec", "specfile"},
 	"internal/confirm":  {},
@@ -85,7 +86,7 @@ var rooms = map[string][]string{
 
 	// Wiring. The daemon may import every room but cli and lab.
 	"internal/daemon": {
-		"announce", "api", "conntrack", "dhcpclient", "dns", "handover", "kernel", "lease", "manage", "netns", "nft", "plan", "qemuguest", "reconcile", "resolved", "serve", "spec", "specfile",
+		"announce", "api", "conntrack", "dhcpclient", "dns", "doctor", "handover", "kernel", "lease", "manage", "netns", "nft", "plan", "qemuguest", "reconcile", "resolved", "serve", "spec", "specfile",
 		"store", "testhost", "verify",
 	},
 	"cmd/kvmnet": {"cli", "daemon", "lab"},

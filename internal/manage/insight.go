@@ -5,6 +5,7 @@ import (
 	"path/filepath"
 
 	"kvmnet/internal/api"
+	"kvmnet/internal/doctor"
 	"kvmnet/internal/spec"
 )
 
@@ -30,6 +31,9 @@ type Insight interface {
 	// Guarded counts the frames that guards refused, by the number of the interface and
 	// by the part of the guard, as spec.GuardWords.
 	Guarded(ctx context.Context) (map[int]map[string]uint64, error)
+	// Surroundings adds to a patient what is around our networks: other firewalls and
+	// managers, settings, resolvers and changes that wait.
+	Surroundings(ctx context.Context, p *doctor.Patient) error
 	// Listeners finds who listens in a namespace now.
 	Listeners(ctx context.Context, ns string, protocol spec.Protocol) (Holder, error)
 }
@@ -57,6 +61,8 @@ func (blind) Refused(context.Context, string) (map[string]uint64, error) { retur
 func (blind) Guarded(context.Context) (map[int]map[string]uint64, error) { return nil, nil }
 
 func (blind) Rules(context.Context, string) (map[string]api.Counter, error) { return nil, nil }
+
+func (blind) Surroundings(context.Context, *doctor.Patient) error { return nil }
 
 func (blind) Listeners(context.Context, string, spec.Protocol) (Holder, error) { return Nobody, nil }
 

@@ -8,6 +8,7 @@ import (
 	"sync"
 
 	"kvmnet/internal/api"
+	"kvmnet/internal/doctor"
 	"kvmnet/internal/plan"
 	"kvmnet/internal/spec"
 )
@@ -109,6 +110,8 @@ func (k *kernel) Refused(_ context.Context, ns string) (map[string]uint64, error
 
 func (k *kernel) Hits(context.Context, string) (map[string]api.Counter, error)  { return k.counters() }
 func (k *kernel) Rules(context.Context, string) (map[string]api.Counter, error) { return k.counters() }
+
+func (k *kernel) Surroundings(context.Context, *doctor.Patient) error { return nil }
 
 func (k *kernel) Listeners(_ context.Context, ns string, protocol spec.Protocol) (Holder, error) {
 	return func(on spec.Listen) string {
