@@ -67,6 +67,11 @@ func TestEachAilmentIsFound(t *testing.T) {
 		}},
 		{"a pass had a problem", "object", "network/lab", "kvmnet status", api.Broken, func(p *Patient) {
 			p.Problems = map[string][]string{"network/lab": {"lab0 is a bridge of somebody else"}}
+			p.Blocked = func(owner string) bool { return owner == "network/lab" }
+		}},
+		{"a network waits", "object", "network/lab", "kvmnet status", api.Warning, func(p *Patient) {
+			p.Problems = map[string][]string{"network/lab": {"waits for an uplink"}}
+			p.Blocked = func(string) bool { return false }
 		}},
 		{"no default route", "uplink", "lab", "default route", api.Warning, func(p *Patient) { p.Facts.Uplinks4 = nil }},
 		{"an uplink that went", "uplink", "lab", "plug in eth7", api.Warning, func(p *Patient) { p.Spec.Networks["lab"].Uplink = "eth7" }},

@@ -16,8 +16,9 @@ type Patient struct {
 	Defined  *spec.Spec // what is defined, running or not
 	Facts    plan.Facts
 	Have     plan.State
-	Ops      []plan.Op           // by which the kernel differs from what is wanted
-	Problems map[string][]string // by object, what the last pass could not do
+	Ops      []plan.Op               // by which the kernel differs from what is wanted
+	Problems map[string][]string     // by object, what the last pass could not do
+	Blocked  func(owner string) bool // whether it could not do it; else it only waits
 
 	Settings   Settings
 	Resolvers  []string // of the host

@@ -6,6 +6,8 @@ import (
 	"slices"
 	"strings"
 	"time"
+
+	"kvmnet/internal/api"
 )
 
 // holders tells who else listens where our servers do.
@@ -101,7 +103,11 @@ func (p *Patient) resolver(n *notes) {
 func (p *Patient) problems(n *notes) {
 	for _, owner := range slices.Sorted(maps.Keys(p.Problems)) {
 		for _, problem := range p.Problems[owner] {
-			n.broken(owner, "%s", problem).Fix = "kvmnet status tells what it waits for"
+			level := api.Warning
+			if p.Blocked(owner) {
+				level = api.Broken
+			}
+			n.add(level, owner, "%s", problem).Fix = "kvmnet status tells more"
 		}
 	}
 }
