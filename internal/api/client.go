@@ -24,12 +24,12 @@ type Client struct {
 
 var _ Service = (*Client)(nil)
 
-// NewClient returns a client of the daemon that listens at a socket. It
-// connects with the first call.
+// NewClient returns a client of the daemon that listens at a socket. It connects with
+// each call.
 func NewClient(path string) *Client {
 	c := &Client{path: path}
 	c.http = &http.Client{
-		Transport: &http.Transport{DialContext: c.dial, DisableCompression: true},
+		Transport: perCall{c.dial},
 		// No call redirects. One that seems to was cleaned up by the other
 		// side's router, and following it would do something else.
 		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
@@ -37,11 +37,11 @@ func NewClient(path string) *Client {
 	return c
 }
 
-// Close closes the connections that no call uses.
-func (c *Client) Close() { c.http.CloseIdleConnections() }
+// Close ends the use of the client. No connection outlives its call.
+func (c *Client) Close() {}
 
 // dial connects, and tells a user without a daemon the way out.
-func (c *Client) dial(ctx context.Context, _, _ string) (net.Conn, error) {
+func (c *Client) dial(ctx context.Context) (net.Conn, error) {
 	conn, err := new(net.Dialer).DialContext(ctx, "unix", c.path)
 	if err == nil || ctx.Err() != nil {
 		return conn, err
@@ -69,9 +69,7 @@ func (c *Client) do(ctx context.Context, method, path string, in, out any) error
 			return fmt.Errorf("read the answer of the daemon at %s: %w", c.path, plainEOF(err))
 		}
 	}
-	// A body read to its end lets the connection serve the next call.
-	_, err = io.Copy(io.Discard, r.Body)
-	return err
+	return nil
 }
 
 // send makes one call and returns the answer when it is not an error.
@@ -111,7 +109,7 @@ func (c *Client) unwrapURL(err error) error {
 	if errors.As(err, &u) {
 		err = u.Err
 	}
-	if errors.Is(err, io.EOF) || errors.Is(err, syscall.ECONNRESET) {
+	if errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF) || errors.Is(err, syscall.ECONNRESET) {
 		return fmt.Errorf("the daemon at %s went away before it answered", c.path)
 	}
 	return err

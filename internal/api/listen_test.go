@@ -149,7 +149,7 @@ func TestClientWithoutPermissionNamesTheGroup(t *testing.T) {
 	runtime.LockOSThread()
 	defer runtime.UnlockOSThread()
 	syscall.RawSyscall(syscall.SYS_SETRESUID, keep, 65534, keep)
-	_, err = client(t, dir+"/s").dial(t.Context(), "", "")
+	_, err = client(t, dir+"/s").dial(t.Context())
 	syscall.RawSyscall(syscall.SYS_SETRESUID, keep, 0, keep)
 	want := "connect to the daemon at " + dir + "/s: permission denied; only root and members of the group kvmnet may use it"
 	if err == nil || err.Error() != want {
