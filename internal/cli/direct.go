@@ -13,11 +13,12 @@ import (
 // its guest. A program is chosen by its own name, which may be that of a link, or by
 // its first argument. It reports whether the command line was one of these.
 func Direct(ctx context.Context, args []string, o Options) (code int, done bool) {
+	socket, args := socketOption(args)
 	name, linked, rest := called(args)
 	if name == "" || slices.Contains(rest, "--help") || slices.Contains(rest, "-h") {
 		return 0, false
 	}
-	a := &app{Options: o}
+	a := &app{Options: o, socket: socket}
 	if a.Stderr == nil {
 		a.Stderr = os.Stderr
 	}
@@ -42,6 +43,19 @@ func (a *app) direct(ctx context.Context, name, linked string, args []string) er
 		return a.plugIn(ctx, args[0], linked)
 	}
 	return a.unplug(ctx, args[0])
+}
+
+// socketOption takes the daemon's socket, which may be said before the word, out of a
+// command line.
+func socketOption(args []string) (socket string, rest []string) {
+	const option = "--socket"
+	switch {
+	case len(args) > 2 && args[1] == option:
+		return args[2], slices.Delete(slices.Clone(args), 1, 3)
+	case len(args) > 1 && strings.HasPrefix(args[1], option+"="):
+		return args[1][len(option)+1:], slices.Delete(slices.Clone(args), 1, 2)
+	}
+	return "", args
 }
 
 // called tells what of ours is called, for which network when its link says so, and

@@ -35,6 +35,26 @@ func TestCalledByNameOrLink(t *testing.T) {
 	}
 }
 
+func TestScriptsOfQEMUTakeTheSocket(t *testing.T) {
+	f, socket := guestsDaemon(t)
+	t.Setenv("KVMNET_SOCKET", "/nobody/listens/here")
+	t.Setenv("KVMNET_NETWORK", "lab")
+	for i, options := range []string{"--socket " + socket, "--socket=" + socket} {
+		iface := fmt.Sprintf("vnet%d", i)
+		if code, stderr := direct(t, strings.Fields("kvmnet "+options+" qemu-ifup "+iface)...); code != 0 {
+			t.Errorf("%s: %d %q", options, code, stderr)
+		}
+		if err := f.saw("plug " + iface + " into lab"); err != nil {
+			t.Errorf("%s: %v", options, err)
+		}
+	}
+	for _, line := range []string{"kvmnet --socket", "kvmnet --socket x", "kvmnet --socket=x net list", "kvmnet --verbose qemu-ifup x"} {
+		if _, done := Direct(t.Context(), strings.Fields(line), Options{}); done {
+			t.Errorf("%s is not left to the tree of commands", line)
+		}
+	}
+}
+
 // direct runs a command line in this process.
 func direct(t *testing.T, args ...string) (code int, stderr string) {
 	t.Helper()

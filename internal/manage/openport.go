@@ -151,7 +151,7 @@ func (m *Manager) mtuOf(ctx context.Context, w world, network string) (int, erro
 	if hb := w.defined.Bridges[n.Bridge.Name]; hb != nil && hb.MTU > 0 {
 		return hb.MTU, nil
 	}
-	have, err := m.engine.Have(ctx)
+	have, err := m.engine.Glance(ctx, n.Bridge.Name)
 	if err != nil {
 		return 0, fmt.Errorf("look at bridge %s: %w", n.Bridge.Name, err)
 	}

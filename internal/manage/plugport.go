@@ -33,7 +33,7 @@ func (m *Manager) PlugPort(ctx context.Context, r api.PlugPort) (api.Port, error
 
 // plugOutside makes a port of an interface of others.
 func (m *Manager) plugOutside(ctx context.Context, before world, r api.PlugPort) (api.Port, error) {
-	have, err := m.engine.Have(ctx)
+	have, err := m.glance(ctx, r.Interface)
 	if err != nil {
 		return api.Port{}, internal(err)
 	}
@@ -51,6 +51,16 @@ func (m *Manager) plugOutside(ctx context.Context, before world, r api.PlugPort)
 		return api.Port{}, err
 	}
 	return m.plug(ctx, before, name, in, true)
+}
+
+// glance looks at an interface and the bridge that it is in, if any: a guest waits, and
+// to look at the whole host takes longer with everything that is on it.
+func (m *Manager) glance(ctx context.Context, iface string) (plan.State, error) {
+	have, err := m.engine.Glance(ctx, iface)
+	if l, _ := have.Link("", iface); err == nil && l.Master != "" {
+		have, err = m.engine.Glance(ctx, iface, l.Master)
+	}
+	return have, err
 }
 
 // plugsInto finds the network that an interface is to be plugged into. A port of ours

@@ -111,6 +111,12 @@ func (e *Engine) quick(ctx context.Context) (r Report, ok bool) {
 	return r, true
 }
 
+// Glance returns some links of the host as they are now, as Host does. It does not wait
+// for a pass that is being made.
+func (e *Engine) Glance(ctx context.Context, links ...string) (plan.State, error) {
+	return e.o.Host.Glance(ctx, links)
+}
+
 // portwise works out what the ports want of the host, and the ops that lead there.
 func (e *Engine) portwise(ctx context.Context, k *known, live *spec.Spec, ports []string) (*plan.Portwise, []plan.Op, bool) {
 	facts := k.facts
