@@ -1,0 +1,270 @@
+package netfiles
+
+import (
+	"fmt"
+	"path"
+	"regexp"
+	"slices"
+	"strings"
+)
+
+func placeAt(path string, line int) string { return fmt.Sprintf("%s:%d", path, line) }
+
+// ifupdownBridge edits the user's stanzas: those of the NIC become the bridge's.
+func ifupdownBridge(t Tree, c Conversion) ([]Change, error) {
+	files := loadInterfaces(t)
+	if err := ifupdownRefuse(files, c); err != nil {
+		return nil, err
+	}
+	e := newEdit(t)
+	m := &mover{Conversion: c}
+	var paths []string
+	for _, f := range files {
+		text := m.file(f)
+		if text != t.text(f.path) {
+			e.set(f.path, text, 0o644)
+			paths = append(paths, f.path)
+		}
+	}
+	if len(m.faults) > 0 {
+		return nil, &Refusal{strings.Join(m.faults, "\n")}
+	}
+	if m.first == 0 {
+		return nil, &Refusal{fmt.Sprintf("convert %s: no stanza of it is in %s", c.NIC, interfacesPath)}
+	}
+	cloudInit(e, c.Bridge, paths)
+	return e.changes(), nil
+}
+
+// ifupdownRefuse finds what cannot be converted, all of it at once.
+func ifupdownRefuse(files []interfacesFile, c Conversion) error {
+	var faults []string
+	add := func(f interfacesFile, s statement, format string, args ...any) {
+		faults = append(faults, fmt.Sprintf("%s: convert %s: %s", f.at(s), c.NIC, fmt.Sprintf(format, args...)))
+	}
+	for _, f := range files {
+		for _, s := range f.statements {
+			rest := s.words[min(1, len(s.words)):]
+			switch k := s.keyword(); {
+			case k == "iface" && len(rest) > 0 && rest[0] == c.Bridge:
+				add(f, s, "%s is defined here: choose another name with --name", c.Bridge)
+			case k == "mapping" && slices.ContainsFunc(rest, func(w string) bool { return isAlias(w, c.NIC) }):
+				add(f, s, "a mapping chooses what %s is: write the stanza that is meant without it", c.NIC)
+			case slices.Contains(portKeys, k) && slices.Contains(rest, c.NIC):
+				add(f, s, "it is a port of %s: convert that one", s.iface)
+			case (k == "bond-master" || k == "bond_master") && s.iface == c.NIC:
+				add(f, s, "it is a port of %s: convert that one", strings.Join(rest, " "))
+			}
+		}
+	}
+	if faults != nil {
+		return &Refusal{strings.Join(faults, "\n")}
+	}
+	return nil
+}
+
+// portKeys are the options that name ports; each may be written with a dash.
+var portKeys = []string{"bridge_ports", "bridge-ports", "bond-slaves", "bond_slaves", "slaves"}
+
+// mover rewrites the files of ifupdown, one after the other.
+type mover struct {
+	Conversion
+	first  int // stanzas of the bridge so far
+	faults []string
+}
+
+// file is the text of a file with the NIC's stanzas moved.
+func (m *mover) file(f interfacesFile) string {
+	var b strings.Builder
+	for at, s := range f.statements {
+		switch {
+		case s.keyword() == "iface" && isAlias(s.iface, m.NIC):
+			if m.first++; m.first == 1 {
+				b.WriteString(m.port(f))
+			}
+			b.WriteString(m.rename(s.raw))
+			if m.first == 1 {
+				b.WriteString(m.options(f.statements[at+1:]))
+			}
+		case s.keyword() == "auto" || strings.HasPrefix(s.keyword(), "allow-") || strings.HasPrefix(s.keyword(), "no-"):
+			b.WriteString(m.auto(s))
+		case s.option() && isAlias(s.iface, m.NIC):
+			if !hardware(s.keyword()) {
+				b.WriteString(m.option(f, s))
+			}
+		default:
+			b.WriteString(s.raw)
+		}
+	}
+	return b.String()
+}
+
+// rename puts the bridge's name in the place of the NIC's, as a word or with a label.
+func (m *mover) rename(raw string) string {
+	re := regexp.MustCompile(`(^|\s)` + regexp.QuoteMeta(m.NIC) + `(:\S*)?(\s|$)`)
+	for { // two names side by side share the space between
+		next := re.ReplaceAllString(raw, "${1}"+m.Bridge+"${2}${3}")
+		if next == raw {
+			return raw
+		}
+		raw = next
+	}
+}
+
+// auto renames in a line that says when interfaces come up. A bridge does not appear by
+// itself: what was allow-hotplug is auto.
+func (m *mover) auto(s statement) string {
+	mine := func(w string) bool { return isAlias(w, m.NIC) }
+	names := s.words[1:]
+	if !slices.ContainsFunc(names, mine) {
+		return s.raw
+	}
+	if !strings.HasPrefix(s.keyword(), "allow-") || s.keyword() == "allow-auto" {
+		return m.rename(s.raw)
+	}
+	others := slices.DeleteFunc(slices.Clone(names), mine)
+	names = slices.DeleteFunc(slices.Clone(names), func(w string) bool { return !mine(w) })
+	line := m.rename("auto "+strings.Join(names, " ")) + "\n"
+	if len(others) > 0 {
+		return s.keyword() + " " + strings.Join(others, " ") + "\n" + line
+	}
+	return line
+}
+
+// hardware reports whether an option is of the device itself, and stays with the NIC.
+func hardware(key string) bool {
+	if key == "hwaddress" {
+		return true
+	}
+	return slices.ContainsFunc([]string{"link-", "ethernet-", "ethtool-", "offload-", "hardware-", "driver-"}, func(p string) bool { return strings.HasPrefix(key, p) })
+}
+
+// port is the stanza that the NIC has from now on: only what is of the device.
+func (m *mover) port(f interfacesFile) string {
+	var kept []string
+	for _, s := range f.statements {
+		if s.option() && s.iface == m.NIC && hardware(s.keyword()) && !slices.Contains(kept, s.raw) {
+			kept = append(kept, ended(s.raw))
+		}
+	}
+	text := header(unconvert(m.Bridge))
+	if len(kept) > 0 {
+		text += "auto " + m.NIC + "\n"
+	}
+	return text + "iface " + m.NIC + " inet manual\n" + strings.Join(kept, "") + "\n"
+}
+
+func ended(raw string) string {
+	if strings.HasSuffix(raw, "\n") {
+		return raw
+	}
+	return raw + "\n"
+}
+
+// options are what makes a bridge of a stanza, indented as the one after it is.
+func (m *mover) options(after []statement) string {
+	indent, mtu := "    ", false
+	for _, s := range after {
+		if !s.option() {
+			if s.words != nil {
+				break
+			}
+			continue
+		}
+		mtu = mtu || s.keyword() == "mtu"
+		if at := s.raw[:len(s.raw)-len(strings.TrimLeft(s.raw, " \t"))]; at != "" {
+			indent = at
+		}
+	}
+	stp := map[bool]string{true: "on", false: "off"}[m.STP]
+	lines := []string{"bridge_ports " + m.NIC, "bridge_stp " + stp, fmt.Sprintf("bridge_fd %d", m.Delay), "bridge_hw " + m.MAC.String()}
+	if !m.STP {
+		lines = append(lines, "bridge_maxwait 0")
+	}
+	if n := m.mtu(); n > 0 && !mtu {
+		lines = append(lines, fmt.Sprintf("mtu %d", n))
+	}
+	return indent + strings.Join(lines, "\n"+indent) + "\n"
+}
+
+// mtu is the NIC's when it is not what every NIC has.
+func (c Conversion) mtu() int {
+	if c.MTU == 1500 {
+		return 0
+	}
+	return c.MTU
+}
+
+// option rewrites an option that names the NIC, or says why it cannot.
+func (m *mover) option(f interfacesFile, s statement) string {
+	raw, left := retarget(s.raw, m.NIC, m.Bridge)
+	if left {
+		m.faults = append(m.faults, fmt.Sprintf("%s: convert %s: the line names %[2]s, and kvmnet cannot tell whether the NIC or the bridge is meant: write $IFACE for the bridge, or move the line to a script: %[3]s",
+			f.at(s), m.NIC, strings.TrimSpace(s.raw)))
+	}
+	return raw
+}
+
+// commandEnds are where a command of a shell line ends and another begins.
+var commandEnds = regexp.MustCompile(`&&|\|\||[;|&\n]`)
+
+// retarget has the commands of a line speak of the bridge where they spoke of the NIC as
+// a way of packets. What is about the device stays. It reports whether the NIC is
+// named in another way.
+func retarget(raw, nic, bridge string) (text string, left bool) {
+	var b strings.Builder
+	for at := 0; at < len(raw); {
+		end := len(raw)
+		if next := commandEnds.FindStringIndex(raw[at:]); next != nil {
+			end = at + next[1]
+		}
+		part, unclear := retargetOne(raw[at:end], nic, bridge)
+		b.WriteString(part)
+		left = left || unclear
+		at = end
+	}
+	return b.String(), left
+}
+
+// hooks are the options whose value is a command.
+var hooks = []string{"up", "pre-up", "post-up", "down", "pre-down", "post-down"}
+
+func retargetOne(command, nic, bridge string) (string, bool) {
+	name := regexp.QuoteMeta(nic)
+	edge := `($|[^A-Za-z0-9_.:-])`
+	named := regexp.MustCompile(`(^|[^A-Za-z0-9_.:-])` + name + edge)
+	if !named.MatchString(command) && !strings.Contains(command, nic) {
+		return command, false
+	}
+	words := strings.Fields(command)
+	if len(words) > 0 && slices.Contains(hooks, words[0]) {
+		words = words[1:]
+	}
+	if aboutDevice(words) {
+		return command, false
+	}
+	// sysctl names: net.ipv4.conf.eth0.rp_filter, /proc/sys/net/ipv6/conf/eth0/accept_ra
+	command = regexp.MustCompile(`(ipv[46][./](?:conf|neigh)[./])`+name+`([./])`).ReplaceAllString(command, "${1}"+bridge+"${2}")
+	way := regexp.MustCompile(`((?:^|\s)(?:dev|oif|iif|-o|-i|--out-interface|--in-interface|oifname|iifname)[ \t=]+["']?)` + name + edge)
+	for range 8 {
+		command = way.ReplaceAllString(command, "${1}"+bridge+"${2}")
+	}
+	if len(words) > 0 && path.Base(words[0]) == "route" {
+		command = named.ReplaceAllString(command, "${1}"+bridge+"${2}")
+	}
+	return command, named.MatchString(command)
+}
+
+// aboutDevice reports whether a command is about the device as such.
+func aboutDevice(words []string) bool {
+	if len(words) == 0 {
+		return false
+	}
+	switch path.Base(words[0]) {
+	case "ethtool", "tc", "mii-tool", "iw", "iwconfig", "lldptool", "vconfig":
+		return true
+	case "ip":
+		return len(words) > 1 && strings.HasPrefix("link", words[1])
+	}
+	return false
+}
