@@ -42,7 +42,7 @@ func main() {
 func serve(ctx context.Context, o cli.DaemonOptions) error {
 	log := slog.New(slog.NewTextHandler(os.Stderr, &slog.HandlerOptions{Level: o.LogLevel}))
 	return daemon.Run(ctx, daemon.Options{ConfigDir: o.ConfigDir, StateDir: o.StateDir, RuntimeDir: o.RuntimeDir, NetnsDir: o.NetnsDir,
-		Socket: o.Socket, Version: o.Version, Log: log})
+		Socket: o.Socket, Version: o.Version, Clean: o.Clean, Log: log})
 }
 
 // demo is `kvmnet demo`.

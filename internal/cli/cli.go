@@ -31,6 +31,7 @@ type Options struct {
 // DaemonOptions are the flags of `kvmnet daemon`, all filled in.
 type DaemonOptions struct {
 	ConfigDir, StateDir, RuntimeDir, NetnsDir, Socket string
+	Clean                                             bool // take away what it made instead of serving
 	LogLevel                                          slog.Level
 	Version                                           string
 }

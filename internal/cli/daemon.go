@@ -22,7 +22,8 @@ ports and rules stay, and the next start takes them over.
 It needs root, or CAP_NET_ADMIN, CAP_NET_RAW, CAP_NET_BIND_SERVICE and
 CAP_SYS_ADMIN.`,
 		Example: `  kvmnet daemon
-  kvmnet daemon --config-dir ./etc --state-dir ./state --runtime-dir ./run`,
+  kvmnet daemon --config-dir ./etc --state-dir ./state --runtime-dir ./run
+  kvmnet daemon --clean`,
 		Args: none}
 	o := DaemonOptions{Version: a.Version}
 	dir := func(to *string, flag, env, fallback, text string) {
@@ -33,6 +34,7 @@ CAP_SYS_ADMIN.`,
 	dir(&o.StateDir, "state-dir", "KVMNET_STATE_DIR", stateDir, "what must outlive a reboot")
 	dir(&o.RuntimeDir, "runtime-dir", "KVMNET_RUNTIME_DIR", runtimeDir, "what a reboot may take")
 	dir(&o.NetnsDir, "netns-dir", "KVMNET_NETNS_DIR", netnsDir, "namespaces of routers, where 'ip netns' looks for them")
+	cmd.Flags().BoolVar(&o.Clean, "clean", false, "take away all it made, give back what it changed, and end; the next start makes it again")
 	level := choose(cmd, "log-level", "", "least level of what is logged", "info", "debug", "warn", "error")
 	cmd.RunE = func(cmd *cobra.Command, _ []string) error {
 		if a.Daemon == nil {

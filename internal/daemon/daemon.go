@@ -14,7 +14,6 @@ import (
 	"sync/atomic"
 	"time"
 
-	"github.com/coreos/go-systemd/v22/activation"
 	sd "github.com/coreos/go-systemd/v22/daemon"
 
 	"kvmnet/internal/announce"
@@ -31,6 +30,7 @@ import (
 	"kvmnet/internal/reconcile"
 	"kvmnet/internal/resolved"
 	"kvmnet/internal/serve"
+	"kvmnet/internal/spec"
 	"kvmnet/internal/store"
 )
 
@@ -41,6 +41,7 @@ type Options struct {
 	Version                         string
 	NetnsDir                        string       // where the namespaces of routers are bound; "" = netns.Dir
 	ResolvConf                      string       // names the host's resolvers; "" = /etc/resolv.conf
+	Clean                           bool         // take away what is ours instead of serving
 	Log                             *slog.Logger // nil = none
 
 	// Wrap puts something between the loop and the kernel, for tests that stop
@@ -62,6 +63,9 @@ func Run(ctx context.Context, o Options) error {
 		debug.SetGCPercent(garbage)
 	}
 	defer d.close()
+	if d.Clean {
+		return d.clean(ctx)
+	}
 	if err := d.open(ctx); err != nil {
 		return err
 	}
@@ -83,8 +87,26 @@ type daemon struct {
 	handover *handover.Server
 }
 
-// open takes the namespace's lock, then opens everything in the order of need.
+// open makes ready to serve.
 func (d *daemon) open(ctx context.Context) error {
+	if err := d.prepare(ctx, nil); err != nil {
+		return err
+	}
+	if err := d.listen(); err != nil {
+		return err
+	}
+	d.closers = append(d.closers, d.handover.Close)
+	// A definition that cannot be read is reported with every pass, and does not
+	// keep the others from working.
+	if err := d.manager.Boot(); err != nil {
+		d.Log.Warn("boot", "error", err)
+	}
+	return nil
+}
+
+// prepare takes the namespace's lock, then opens everything in the order of need.
+// What is wanted is told by live; nil = the manager.
+func (d *daemon) prepare(ctx context.Context, live func() (*spec.Spec, error)) error {
 	ns, err := netns.Current()
 	if err != nil {
 		return err
@@ -121,19 +143,10 @@ func (d *daemon) open(ctx context.Context) error {
 	if err := d.openUplinks(); err != nil {
 		return err
 	}
-	d.wire(st, facts)
-	if d.listener, err = d.listen(); err != nil {
-		return err
+	if live == nil {
+		live = d.manager.Live
 	}
-	if d.handover, err = handover.Listen(handover.Path(d.Socket, d.RuntimeDir), d.manager, d.Log); err != nil {
-		return err
-	}
-	d.closers = append(d.closers, d.handover.Close)
-	// A definition that cannot be read is reported with every pass, and does not
-	// keep the others from working.
-	if err := d.manager.Boot(); err != nil {
-		d.Log.Warn("boot", "error", err)
-	}
+	d.wire(st, facts, live)
 	return nil
 }
 
@@ -215,12 +228,12 @@ func (d *daemon) wake() {
 	}
 }
 
-func (d *daemon) wire(st *store.Store, facts plan.Facts) {
+func (d *daemon) wire(st *store.Store, facts plan.Facts, live func() (*spec.Spec, error)) {
 	var host reconcile.Host = d.system
 	if d.Wrap != nil {
 		host = d.Wrap(host)
 	}
-	d.engine = reconcile.New(reconcile.Options{Host: host, Live: d.manager.Live, Record: st, Facts: facts, Servers: d.guests.servers,
+	d.engine = reconcile.New(reconcile.Options{Host: host, Live: live, Record: st, Facts: facts, Servers: d.guests.servers,
 		Guests: d.targets, Uplinks: d.uplinks, Aftermath: aftermath{d.announce, d.system},
 		UIDs: d.manager.UIDs, Passed: d.passed, Looked: d.manager.Looked, Step: d.manager.Step, Log: d.Log})
 	d.loop.Store(d.engine)
@@ -244,15 +257,6 @@ func (d *daemon) passed(r reconcile.Report, asked bool) {
 	}
 }
 
-// listen uses the socket the service manager passes, or makes its own.
-func (d *daemon) listen() (net.Listener, error) {
-	passed, err := activation.Listeners()
-	if err == nil && len(passed) > 0 {
-		return passed[0], nil
-	}
-	return api.Listen(d.Socket)
-}
-
 // serve runs the loop and the socket until ctx ends or one of them fails.
 func (d *daemon) serve(ctx context.Context) error {
 	ctx, cancel := context.WithCancel(ctx)
@@ -269,6 +273,7 @@ func (d *daemon) serve(ctx context.Context) error {
 		d.Log.Warn("first pass", "error", err)
 	}
 	sd.SdNotify(false, sd.SdNotifyReady)
+	go d.alive(ctx)
 	d.Log.Info("ready", "socket", d.listener.Addr().String())
 	<-ctx.Done()
 	sd.SdNotify(false, sd.SdNotifyStopping)

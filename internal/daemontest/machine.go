@@ -36,6 +36,8 @@ type Role struct {
 	KillAt int // SIGKILL itself before this op, counted from 1; 0 = never
 
 	KillAtWrite int // SIGKILL itself before this write of the lease book, counted from 1; 0 = never
+
+	Clean bool // take everything away and end
 }
 
 // Main runs the tests of a package whose machines run a daemon; before is done
@@ -55,6 +57,7 @@ func serve(text string) int {
 	ctx, cancel := signal.NotifyContext(context.Background(), syscall.SIGTERM)
 	defer cancel()
 	o := Options(r.Dir)
+	o.Clean = r.Clean
 	o.Log = slog.New(slog.NewTextHandler(os.Stderr, nil))
 	if r.KillAt > 0 {
 		o.Wrap = func(h reconcile.Host) reconcile.Host { return &mortal{Host: h, left: r.KillAt} }

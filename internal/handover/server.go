@@ -48,7 +48,12 @@ func Listen(path string, o Opener, log *slog.Logger) (*Server, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &Server{opener: o, listener: l, log: log, vhostDevice: vhostDevice, patience: patience, connections: map[*net.UnixConn]bool{}}, nil
+	return On(l, o, log), nil
+}
+
+// On serves at a socket that somebody else made, such as the service manager.
+func On(l *net.UnixListener, o Opener, log *slog.Logger) *Server {
+	return &Server{opener: o, listener: l, log: log, vhostDevice: vhostDevice, patience: patience, connections: map[*net.UnixConn]bool{}}
 }
 
 // Close closes the socket of a server that does not serve.
