@@ -24,12 +24,12 @@ type Client struct {
 
 var _ Service = (*Client)(nil)
 
-// NewClient returns a client of the daemon that listens at a socket. It connects with
-// each call.
+// NewClient returns a client of the daemon that listens at a socket. It
+// connects with the first call.
 func NewClient(path string) *Client {
 	c := &Client{path: path}
 	c.http = &http.Client{
-		Transport: perCall{c.dial},
+		Transport: newCaller(c.dial),
 		// No call redirects. One that seems to was cleaned up by the other
 		// side's router, and following it would do something else.
 		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
@@ -37,8 +37,8 @@ func NewClient(path string) *Client {
 	return c
 }
 
-// Close ends the use of the client. No connection outlives its call.
-func (c *Client) Close() {}
+// Close closes the connection that no call uses.
+func (c *Client) Close() { c.http.CloseIdleConnections() }
 
 // dial connects, and tells a user without a daemon the way out.
 func (c *Client) dial(ctx context.Context) (net.Conn, error) {
@@ -69,7 +69,9 @@ func (c *Client) do(ctx context.Context, method, path string, in, out any) error
 			return fmt.Errorf("read the answer of the daemon at %s: %w", c.path, plainEOF(err))
 		}
 	}
-	return nil
+	// A body read to its end lets the connection serve the next call.
+	_, err = io.Copy(io.Discard, r.Body)
+	return err
 }
 
 // send makes one call and returns the answer when it is not an error.

@@ -46,6 +46,35 @@ func TestDaemonThatGoesBeforeItAnswers(t *testing.T) {
 	}
 }
 
+func TestCallsShareAConnectionUntilTheDaemonClosesIt(t *testing.T) {
+	t.Parallel()
+	socket := t.TempDir() + "/s"
+	l, err := Listen(socket)
+	if err != nil {
+		t.Fatal(err)
+	}
+	conns := make(chan net.Conn, 10)
+	srv := &http.Server{Handler: Handler(newFake()), ConnState: func(c net.Conn, s http.ConnState) {
+		if s == http.StateNew {
+			conns <- c
+		}
+	}}
+	go srv.Serve(l)
+	defer srv.Close()
+	c := client(t, socket)
+	for i := range 6 {
+		if i == 3 {
+			(<-conns).Close() // as a daemon that ends does
+		}
+		if _, err := c.Status(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if n := len(conns); n != 1 {
+		t.Errorf("%d connections behind the first one", n)
+	}
+}
+
 func TestCallThatIsCancelledLeavesTheDaemon(t *testing.T) {
 	t.Parallel()
 	ctx, cancel := context.WithCancel(t.Context())
