@@ -72,5 +72,5 @@ func (m *Manager) putPort(ctx context.Context, in *input, before, after world, n
 		return m.port(ctx, name)
 	}
 	r.Ops = nil // they are done
-	return viewOf(after, r).port(name), nil
+	return viewOf(after.onlyPort(name), r).port(name), nil
 }

@@ -2,6 +2,7 @@ package manage
 
 import (
 	"kvmnet/internal/api"
+	"kvmnet/internal/plan"
 	"kvmnet/internal/spec"
 	"kvmnet/internal/store"
 )
@@ -115,6 +116,9 @@ func (w world) applied(s *spec.Spec) world {
 // demand starts the networks on demand that have a port, and stops those that
 // have none. A port that cannot be read may be on any of them.
 func (w world) demand() {
+	if !w.someOnDemand() {
+		return
+	}
 	used, sure := map[string]bool{}, true
 	for _, u := range unreadable(w.unreadable) {
 		sure = sure && u.Kind != "ports"
@@ -131,6 +135,22 @@ func (w world) demand() {
 			delete(w.running.Networks, name)
 		}
 	}
+}
+
+// someOnDemand reports whether there is a network on demand at all.
+func (w world) someOnDemand() bool {
+	for _, n := range w.defined.Networks {
+		if n.OnDemand {
+			return true
+		}
+	}
+	return false
+}
+
+// onlyPort is the world with one of its ports, to tell of that alone.
+func (w world) onlyPort(name string) world {
+	w.defined, w.running = plan.OnlyPorts(w.defined, []string{name}), plan.OnlyPorts(w.running, []string{name})
+	return w
 }
 
 // definition returns a network as it is defined.

@@ -91,7 +91,8 @@ func (e *Engine) quick(ctx context.Context) (r Report, ok bool) {
 		return r, false
 	}
 	r = Report{Want: c.Want, Facts: c.Facts, Ops: ops, live: live, all: live}
-	if !e.applyPorts(ctx, &r, c) || !e.serveNetworks(&r, networksOf(k.live, live, ports)) {
+	services := e.services(r.live, r.Facts, networksOf(k.live, live, ports))
+	if !e.applyPorts(ctx, &r, c) || !e.serveNetworks(&r, services()) {
 		return r, false
 	}
 	if r.Have, err = e.o.Host.Glance(ctx, c.Links()); err != nil {
@@ -170,13 +171,24 @@ func (e *Engine) applyPorts(ctx context.Context, r *Report, c *plan.Portwise) bo
 	return !r.Failed && e.record(record, c.Return(record)) == nil
 }
 
+// services works out what is to be served on networks. That takes longer with all the
+// ports of a network, so it is done beside the ops: the kernel takes its time for them.
+func (e *Engine) services(live *spec.Spec, facts plan.Facts, networks map[string]bool) (wait func() []plan.Service) {
+	if e.o.Servers == nil {
+		return func() []plan.Service { return nil }
+	}
+	done := make(chan []plan.Service, 1)
+	go func() { done <- plan.ServicesOf(live, facts, func(n string) bool { return networks[n] }) }()
+	return func() []plan.Service { return <-done }
+}
+
 // serveNetworks tells the servers of the networks whose ports have changed.
-func (e *Engine) serveNetworks(r *Report, networks map[string]bool) bool {
+func (e *Engine) serveNetworks(r *Report, services []plan.Service) bool {
 	if e.o.Servers == nil {
 		return true
 	}
 	r.served, r.Services = e.served, slices.Clone(e.served)
-	for _, s := range plan.ServicesOf(r.live, r.Facts, func(n string) bool { return networks[n] }) {
+	for _, s := range services {
 		i := slices.IndexFunc(r.Services, func(had plan.Service) bool { return had.Network == s.Network && had.NS == s.NS })
 		if i < 0 || len(e.o.Servers.Update(s)) > 0 {
 			return false
