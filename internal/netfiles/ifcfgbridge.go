@@ -12,7 +12,7 @@ import (
 // ifcfgStays are the keys of a NIC that are not its addresses: of the device, and of its
 // profile.
 var ifcfgStays = []string{"DEVICE", "NAME", "UUID", "TYPE", "ONBOOT", "HWADDR", "MACADDR", "MTU", "ETHTOOL_OPTS", "ETHTOOL_DELAY", "NM_CONTROLLED", "USERCTL", "HOTPLUG", "SUBCHANNELS",
-	"NETTYPE", "OPTIONS", "LINKDELAY", "CONNECTED_MODE", "GENERATE_MAC_ADDRESSES", "KEY_MGMT", "AUTOCONNECT_PRIORITY", "SLAVE", "MASTER", "VLAN"}
+	"NETTYPE", "OPTIONS", "LINKDELAY", "CONNECTED_MODE", "GENERATE_MAC_ADDRESSES", "NETBOOT", "KEY_MGMT", "AUTOCONNECT_PRIORITY", "SLAVE", "MASTER", "VLAN"}
 
 // ifcfgBoth are keys that the bridge has as well.
 var ifcfgBoth = []string{"ONBOOT", "MTU", "NM_CONTROLLED", "USERCTL"}
@@ -37,6 +37,9 @@ func ifcfgBridge(t Tree, c Conversion) ([]Change, error) {
 	e.set(ifcfgDir+"/ifcfg-"+c.Bridge, head+ifcfgOfBridge(t, f, c), networkMode(t, f.path))
 	e.set(f.path, ifcfgOfPort(f, c), 0o644)
 	ifcfgBeside(e, f, c)
+	if text := t.text(ifcfgGlobal); text != "" {
+		e.set(ifcfgGlobal, renameWord(text, c.NIC, c.Bridge), 0o644)
+	}
 	return e.changes(), nil
 }
 
@@ -45,7 +48,7 @@ func ifcfgOfBridge(t Tree, f ifcfg, c Conversion) string {
 	fmt.Fprintf(b, "DEVICE=%s\nNAME=%[1]s\nUUID=%s\nTYPE=Bridge\nSTP=%s\nDELAY=%d\nMACADDR=%s\n", c.Bridge, uuid5(t, c.Bridge), yes(c.STP), c.Delay, strings.ToUpper(c.MAC.String()))
 	for _, a := range f.shellFile {
 		if a.key != "" && (!slices.Contains(ifcfgStays, a.key) || slices.Contains(ifcfgBoth, a.key)) {
-			b.WriteString(ended(a.raw))
+			b.WriteString(ended(renameWord(a.raw, c.NIC, c.Bridge)))
 		}
 	}
 	if n := c.mtu(); n > 0 && !f.has("MTU") {
@@ -88,6 +91,10 @@ func ifcfgBeside(e *edit, f ifcfg, c Conversion) {
 	}
 }
 
+// ifcfgGlobal is the file of what holds for all interfaces: which one has the default
+// route, for instance.
+const ifcfgGlobal = "/etc/sysconfig/network"
+
 // move writes a file under another name.
 func (e *edit) move(from, to, text string) {
 	e.set(to, text, networkMode(e.tree, from))
@@ -98,7 +105,7 @@ func (e *edit) move(from, to, text string) {
 func renameWord(text, from, to string) string {
 	var b strings.Builder
 	edge := func(s string, at int) bool {
-		return at < 0 || at >= len(s) || strings.IndexByte(" \t\n\"'=", s[at]) >= 0
+		return at < 0 || at >= len(s) || strings.IndexByte(" \t\n\"'=%", s[at]) >= 0
 	}
 	for at := 0; at < len(text); {
 		if strings.HasPrefix(text[at:], from) && edge(text, at-1) && edge(text, at+len(from)) {

@@ -28,6 +28,7 @@ func netplanBridge(t Tree, c Conversion) ([]Change, error) {
 		return nil, err
 	}
 	e := newEdit(t)
+	netplanIdentity(e, files, d, c)
 	port := d.id
 	if !d.alone() {
 		port = "0-kvmnet-" + c.NIC // its file must sort before the one of the definition for several
@@ -35,8 +36,10 @@ func netplanBridge(t Tree, c Conversion) ([]Change, error) {
 	for at, part := range d.parts {
 		network := part.file.network()
 		bridge := ensure(ensure(network, "bridges", d.kind), c.Bridge, "")
-		for _, key := range netplanMoved {
-			moveKey(part.node, bridge, key, d.alone())
+		for _, key := range keysOf(part.node) {
+			if slices.Contains(netplanMoved, key) {
+				moveKey(part.node, bridge, key, d.alone())
+			}
 		}
 		if at == len(d.parts)-1 {
 			netplanFinish(network, bridge, d, port, c)
@@ -48,7 +51,6 @@ func netplanBridge(t Tree, c Conversion) ([]Change, error) {
 		to := editable(part.file.path)
 		e.set(to, text, networkMode(t, part.file.path))
 	}
-	netplanIdentity(e, files, d, c)
 	cloudInit(e, c.Bridge, d.places())
 	return e.changes(), nil
 }

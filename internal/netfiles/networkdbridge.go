@@ -125,18 +125,20 @@ func (s sections) forBridge() sections {
 
 // networkdPort makes the NIC a port, with what stays with it.
 func networkdPort(c Conversion, users network) string {
-	stays := users.all.only(func(e entry) bool { return ofNIC(e) && (e.key != "" || e.heading()) && e.section != "Network" })
 	s := parseUnit("[Match]\nName=" + c.NIC + "\n\n[Network]\nBridge=" + c.Bridge + "\nLinkLocalAddressing=no\nIPv6AcceptRA=no\n")
-	for _, e := range users.all {
-		if e.section == "Network" && ofNIC(e) {
-			s = append(s, e)
+	for _, section := range []string{"Network", "Link"} {
+		if kept := users.all.only(func(e entry) bool { return e.section == section && e.key != "" && ofNIC(e) }); len(kept) > 0 {
+			if section == "Link" {
+				s = append(s, parseUnit("\n[Link]\n")...)
+			}
+			s = append(s, kept...)
 		}
-	}
-	if len(stays) > 0 {
-		s = append(append(s, entry{raw: "\n"}), stays...)
 	}
 	if n := c.mtu(); n > 0 && users.all.get("Link", "MTUBytes") == "" {
 		s = s.set("Link", "MTUBytes", fmt.Sprint(n))
+	}
+	if hardware := users.all.only(func(e entry) bool { return slices.Contains(nicSections, e.section) }); len(hardware) > 0 {
+		s = append(append(s, entry{raw: "\n"}), hardware...)
 	}
 	return s.squeeze().String()
 }

@@ -52,7 +52,7 @@ var (
 )
 
 func nmBridgeProfile(t Tree, c Conversion, users profile) string {
-	s := parseKeyfile(fmt.Sprintf("[connection]\nid=%s\nuuid=%s\ntype=bridge\ninterface-name=%[1]s\nautoconnect-priority=%s\n", c.Bridge, uuid5(t, c.Bridge), highest))
+	s := parseKeyfile(fmt.Sprintf("[connection]\nid=%s\nuuid=%s\ntype=bridge\ninterface-name=%[1]s\nautoconnect-priority=%[3]s\n", c.Bridge, uuid5(t, c.Bridge), highest))
 	for _, key := range nmMoved {
 		if value, ok := users.find("connection", key); ok {
 			s = s.set("connection", key, value)
@@ -69,7 +69,19 @@ func nmBridgeProfile(t Tree, c Conversion, users profile) string {
 	rest := users.only(func(e entry) bool {
 		return e.section != "connection" && e.section != "match" && !slices.Contains(nmHardware, e.section)
 	})
-	return s.String() + "\n" + rest.squeeze().String()
+	return nmMetrics(parseKeyfile(s.String() + "\n" + rest.squeeze().String())).String()
+}
+
+// nmMetrics keeps the rank of the NIC's routes: where nothing is said those of Ethernet
+// have metric 100, and those of bridges 425.
+func nmMetrics(s sections) sections {
+	for _, family := range []string{"ipv4", "ipv6"} {
+		_, said := s.find(family, "route-metric")
+		if method := s.get(family, "method"); !said && (method == "auto" || method == "manual" || method == "dhcp") {
+			s = s.set(family, "route-metric", "100")
+		}
+	}
+	return s
 }
 
 func nmMTU(c Conversion, users profile) string {

@@ -27,7 +27,7 @@ var folders = map[string]int{
 }
 
 // single files that are read.
-var singles = []string{"/etc/network/interfaces", "/etc/machine-id", "/etc/dhcpcd.conf"}
+var singles = []string{"/etc/network/interfaces", "/etc/machine-id", "/etc/dhcpcd.conf", "/etc/sysconfig/network"}
 
 // looked are paths that are only looked for: they tell which programs are installed and
 // which units are enabled.
