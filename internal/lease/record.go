@@ -19,8 +19,9 @@ import (
 // dropped is the state of the record of a network that is gone.
 const dropped = "dropped"
 
-// checksums are of the polynomial for which processors have an instruction.
-var checksums = crc32.MakeTable(crc32.Castagnoli)
+// checksum is by the polynomial for which processors have an instruction. Its tables are
+// made when they are needed first: programs that keep no leases do not wait for them.
+func checksum(b []byte) uint32 { return crc32.Checksum(b, crc32.MakeTable(crc32.Castagnoli)) }
 
 // record is a line of the book as JSON: what is known of an address from then
 // on.
@@ -44,7 +45,7 @@ func appendRecord(b []byte, l Lease) []byte {
 	b = append(b, "00000000 "...)
 	b = appendLease(b, l)
 	var sum [4]byte
-	binary.BigEndian.PutUint32(sum[:], crc32.Checksum(b[start+9:], checksums))
+	binary.BigEndian.PutUint32(sum[:], checksum(b[start+9:]))
 	hex.Encode(b[start:], sum[:])
 	return append(b, '\n')
 }
@@ -122,7 +123,7 @@ func parseRecord(line []byte) (Lease, error) {
 	if !found || err != nil || len(sum) != 8 {
 		return Lease{}, errors.New("it does not begin with a checksum")
 	}
-	if crc32.Checksum(text, checksums) != uint32(want) {
+	if checksum(text) != uint32(want) {
 		return Lease{}, errors.New("its checksum is wrong")
 	}
 	var r record

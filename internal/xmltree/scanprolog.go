@@ -3,6 +3,7 @@ package xmltree
 import (
 	"regexp"
 	"strings"
+	"sync"
 )
 
 // declaration reads <?xml …?>, which may begin a document.
@@ -62,13 +63,19 @@ func (s *scanner) closed(quote byte) error {
 
 // The forms of the values in a declaration. Of a version the digits alone say nothing.
 var (
-	versionForm  = regexp.MustCompile(`^[0-9](\.[0-9]*)?`)
-	encodingForm = regexp.MustCompile(`^[A-Za-z][A-Za-z0-9._-]*`)
-	noForm       = regexp.MustCompile(`^`)
+	versionForm  = late(`^[0-9](\.[0-9]*)?`)
+	encodingForm = late(`^[A-Za-z][A-Za-z0-9._-]*`)
+	noForm       = late(`^`)
 )
 
+// late is an expression that is compiled when it is needed first: scripts of QEMU, which
+// read no XML, do not wait for it.
+func late(expr string) func() *regexp.Regexp {
+	return sync.OnceValue(func() *regexp.Regexp { return regexp.MustCompile(expr) })
+}
+
 func (s *scanner) version() error {
-	value, quote, err := s.setting("version", versionForm)
+	value, quote, err := s.setting("version", versionForm())
 	if err == nil && quote != 0 {
 		err = s.closed(quote)
 	}
@@ -86,7 +93,7 @@ func (s *scanner) version() error {
 // encodingName reads the name of the encoding. libvirt takes every text for UTF-8, but
 // refuses a name that it does not know.
 func (s *scanner) encodingName() error {
-	value, quote, err := s.setting("encoding", encodingForm)
+	value, quote, err := s.setting("encoding", encodingForm())
 	switch {
 	case err != nil || quote == 0:
 		return err
@@ -96,7 +103,7 @@ func (s *scanner) encodingName() error {
 	if err := s.closed(quote); err != nil {
 		return err
 	}
-	if !encodings.MatchString(punctuation.Replace(strings.ToLower(value))) {
+	if !encodings().MatchString(punctuation.Replace(strings.ToLower(value))) {
 		return s.fail("Unsupported encoding %s", value)
 	}
 	return nil
@@ -106,13 +113,13 @@ func (s *scanner) encodingName() error {
 var punctuation = strings.NewReplacer("-", "", "_", "", ".", "")
 
 // encodings are the names that are known, the usual ones of each family.
-var encodings = regexp.MustCompile(`^(utf(7|8|16|32)(be|le)?|ucs[24](be|le)?|iso10646ucs[24]|unicode` +
+var encodings = late(`^(utf(7|8|16|32)(be|le)?|ucs[24](be|le)?|iso10646ucs[24]|unicode` +
 	`|(us|cs)?ascii|ansix341968|iso8859([1-9]|1[0-6])|latin([1-9]|10)|l[1-9]|windows(874|125[0-8])` +
 	`|(cp|ibm)(367|437|737|775|8[5-7][0-9]|9[3-5][0-9]|1[0-9]{3})|koi8[ru]?|mac(intosh)?|html|hproman8|t61|tis620|viscii` +
 	`|euc(jp|kr|cn|tw)|shiftjis|sjis|gb(2312|k|18030)|big5(hkscs)?|johab)$`)
 
 func (s *scanner) standalone() error {
-	_, quote, err := s.setting("standalone", noForm)
+	_, quote, err := s.setting("standalone", noForm())
 	if err != nil || quote == 0 {
 		return err
 	}
