@@ -28,7 +28,7 @@ func (v view) family(d device, family uint8) *spec.InterfaceIP {
 		ip.Autoconf = ip.Autoconf || a.advertised()
 	}
 	for _, o := range v.routes {
-		r := Route{o}
+		r := Route{Object: o}
 		if o.family() != family || !r.byUser() || r.device() != d.index {
 			continue
 		}

@@ -1,6 +1,7 @@
 package hostlink
 
 import (
+	"cmp"
 	"fmt"
 	"slices"
 )
@@ -25,14 +26,32 @@ func (s *socket) objects(what string, kind uint16, head int, families ...uint8) 
 		if err != nil {
 			return nil, fmt.Errorf("list %s: %w", what, err)
 		}
-		for _, m := range msgs {
-			if len(m) >= head && (m[0] == family || family == 0) {
-				list = append(list, Object{slices.Clone(m[:head]), parseAttrs(m[head:])})
-			}
-		}
+		list = append(list, parseObjects(msgs, head, family)...)
 	}
 	return list, nil
 }
 
-// change is a copy that can be written to.
+func parseObjects(msgs [][]byte, head int, family uint8) (list []Object) {
+	for _, m := range msgs {
+		if len(m) >= head && (m[0] == family || family == 0) {
+			list = append(list, Object{slices.Clone(m[:head]), parseAttrs(m[head:])})
+		}
+	}
+	return list
+}
+
+// clone is a copy whose header can be written to.
 func (o Object) clone() Object { return Object{slices.Clone(o.Head), slices.Clone(o.Attrs)} }
+
+// canonical is the object as a key: attributes have no order.
+func (o Object) canonical() string {
+	attrs := slices.Clone(o.Attrs)
+	slices.SortStableFunc(attrs, func(a, b Attr) int { return cmp.Compare(a.Type, b.Type) })
+	return string(attrs.appendTo(slices.Clone(o.Head)))
+}
+
+// body is the object as part of a message.
+func (o Object) body() []byte {
+	head := slices.Clone(o.Head)
+	return o.Attrs.appendTo(append(head, make([]byte, align(len(head))-len(head))...))
+}

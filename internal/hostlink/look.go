@@ -1,0 +1,181 @@
+package hostlink
+
+import (
+	"errors"
+	"fmt"
+	"slices"
+	"time"
+
+	"golang.org/x/sys/unix"
+
+	"kvmnet/internal/netns"
+	"kvmnet/internal/spec"
+)
+
+// ErrNoInterface says that an interface is not there.
+var ErrNoInterface = errors.New("there is no such interface")
+
+const flagUp = unix.IFF_UP
+
+// Look tells all that an interface has in the kernel, and all that the bridge has that
+// it is in, or that is named.
+func Look(ns *netns.NS, name string, bridge ...string) (State, error) {
+	s, err := open(ns)
+	if err != nil {
+		return State{}, err
+	}
+	defer s.close()
+	all, err := s.everything(ns)
+	if err != nil {
+		return State{}, fmt.Errorf("look at %s: %w", name, err)
+	}
+	d, there := find(all.devices, name)
+	if !there {
+		return State{}, fmt.Errorf("look at %s: %w", name, ErrNoInterface)
+	}
+	state, err := all.state(ns, d)
+	if err != nil {
+		return State{}, fmt.Errorf("look at %s: %w", name, err)
+	}
+	return state, all.addBridge(ns, &state, bridge)
+}
+
+// Again looks at the same interface and bridge as an earlier look.
+func Again(ns *netns.NS, before State) (State, error) {
+	if before.With == "" {
+		return Look(ns, before.Name)
+	}
+	return Look(ns, before.Name, before.With)
+}
+
+// addBridge looks at the bridge a port is in. A bridge that is named counts even while
+// the port is not in it.
+func (e everything) addBridge(ns *netns.NS, s *State, names []string) error {
+	if s.With = s.Link.Master; len(names) > 0 {
+		s.With = names[0]
+	}
+	d, there := find(e.devices, s.With)
+	if !there || s.With == s.Name {
+		return nil
+	}
+	bridge, err := e.state(ns, d)
+	s.Bridge = &bridge
+	return err
+}
+
+// everything is what the kernel tells of all interfaces at one time.
+type everything struct {
+	view
+	rules, neighbours, proxies, nexthops []Object
+	taken                                time.Duration
+}
+
+func (s *socket) everything(*netns.NS) (e everything, err error) {
+	e.taken = sinceBoot()
+	if e.view, err = s.view(); err != nil {
+		return e, err
+	}
+	if e.rules, err = s.objects("rules", unix.RTM_GETRULE, sizeofRule, unix.AF_INET, unix.AF_INET6); err != nil {
+		return e, err
+	}
+	if e.neighbours, err = s.objects("neighbours", unix.RTM_GETNEIGH, unix.SizeofNdMsg, unix.AF_INET, unix.AF_INET6); err != nil {
+		return e, err
+	}
+	if e.proxies, err = s.proxies(); err != nil {
+		return e, err
+	}
+	e.nexthops, err = s.objects("nexthops", unix.RTM_GETNEXTHOP, sizeofNexthop, unix.AF_UNSPEC)
+	if errors.Is(err, unix.EOPNOTSUPP) { // before 5.3
+		err = nil
+	}
+	return e, err
+}
+
+func sinceBoot() time.Duration {
+	var ts unix.Timespec
+	if unix.ClockGettime(unix.CLOCK_BOOTTIME, &ts) != nil {
+		return 0
+	}
+	return time.Duration(ts.Nano())
+}
+
+// state picks what is of one device.
+func (e everything) state(ns *netns.NS, d device) (State, error) {
+	s := State{Name: d.name, Index: d.index, Taken: e.taken, Link: e.link(d)}
+	for _, o := range e.addresses {
+		if a := (Address{o}); a.index() == d.index {
+			s.Addresses = append(s.Addresses, a.bare())
+		}
+	}
+	s.Nexthops = e.nexthopsOf(d)
+	s.Routes = e.routesOf(d, s.Nexthops)
+	for _, o := range e.rules {
+		if r, ok := (Rule{o}).bare(d.name); ok {
+			s.Rules = append(s.Rules, r)
+		}
+	}
+	for _, o := range slices.Concat(e.neighbours, e.proxies) {
+		if n := (Neighbour{o}); n.index() == d.index && n.counts() {
+			s.Neighbours = append(s.Neighbours, n.bare())
+		}
+	}
+	for _, p := range sorted(e.devices) {
+		if p.master == d.index {
+			s.Ports = append(s.Ports, p.name)
+		}
+	}
+	return s, ns.Do(func() (err error) {
+		s.Settings, s.Defaults = settings(d.name), settings("default")
+		s.Groups, err = groups(d.index, d.name)
+		s.Link.Wireless = wireless("/sys", d.name, d.index)
+		return err
+	})
+}
+
+func (e everything) link(d device) Link {
+	l := Link{
+		Kind: d.kind, Hardware: d.hardware, MAC: d.mac(), MTU: int(d.attrs.number(unix.IFLA_MTU)),
+		Queue: int(d.attrs.number(unix.IFLA_TXQLEN)), Flags: d.flags &^ volatileFlags, Alias: d.attrs.text(unix.IFLA_IFALIAS),
+		Group: d.attrs.number(unix.IFLA_GROUP), Master: e.devices[d.master].name, Qdisc: d.attrs.text(unix.IFLA_QDISC),
+		Token: token(d),
+	}
+	if permanent := d.attrs.get(unix.IFLA_PERM_ADDRESS); len(permanent) == len(l.Permanent) {
+		l.Permanent = spec.MAC(permanent)
+	}
+	if d.kind == "bridge" {
+		l.Details = settable(d.info)
+	}
+	if d.kind != "veth" && !d.attrs.has(unix.IFLA_LINK_NETNSID) {
+		l.Lower = e.devices[d.lower].name
+	}
+	for _, u := range sorted(e.devices) {
+		if u.lower == d.index && u.kind != "veth" && !u.attrs.has(unix.IFLA_LINK_NETNSID) {
+			l.Uppers = append(l.Uppers, Upper{u.name, u.kind})
+		}
+	}
+	return l
+}
+
+// volatileFlags tell how the link is, not how it is to be.
+const volatileFlags = unix.IFF_RUNNING | unix.IFF_LOWER_UP | unix.IFF_DORMANT | unix.IFF_ECHO
+
+// token is the IPv6 token of a link, nil without.
+func token(d device) []byte {
+	six := parseAttrs(parseAttrs(d.attrs.get(unix.IFLA_AF_SPEC)).get(unix.AF_INET6))
+	t := six.get(unix.IFLA_INET6_TOKEN)
+	if len(t) != 16 || slices.Equal(t, make([]byte, 16)) {
+		return nil
+	}
+	return t
+}
+
+// settable are the details of a bridge that can be given to a new one; the others
+// tell how it is doing.
+func settable(info Attrs) Attrs {
+	return info.without(
+		unix.IFLA_BR_ROOT_ID, unix.IFLA_BR_BRIDGE_ID, unix.IFLA_BR_ROOT_PORT, unix.IFLA_BR_ROOT_PATH_COST,
+		unix.IFLA_BR_TOPOLOGY_CHANGE, unix.IFLA_BR_TOPOLOGY_CHANGE_DETECTED, unix.IFLA_BR_HELLO_TIMER, unix.IFLA_BR_TCN_TIMER,
+		unix.IFLA_BR_TOPOLOGY_CHANGE_TIMER, unix.IFLA_BR_GC_TIMER, unix.IFLA_BR_GROUP_ADDR, unix.IFLA_BR_PAD,
+		unix.IFLA_BR_MCAST_HASH_ELASTICITY, unix.IFLA_BR_MCAST_QUERIER_STATE, unix.IFLA_BR_FDB_N_LEARNED,
+	)
+}

@@ -1,0 +1,136 @@
+package hostlink
+
+import (
+	"cmp"
+	"slices"
+
+	"golang.org/x/sys/unix"
+)
+
+// switchOver moves nexthops and routes. Those without a gateway come first: by them
+// the kernel finds out that a gateway is on the link.
+func (m *move) switchOver() {
+	for _, r := range m.inOrder() {
+		if r.direct() {
+			m.route(r)
+		}
+	}
+	for _, n := range m.want.Nexthops {
+		if !slices.ContainsFunc(m.to.Nexthops, n.same) {
+			m.add(setNexthop(m.to.Name, n))
+		}
+	}
+	for _, r := range m.inOrder() {
+		if !r.direct() {
+			m.route(r)
+		}
+	}
+	m.leftovers()
+}
+
+func (n Nexthop) same(other Nexthop) bool { return n.canonical() == other.canonical() }
+
+// inOrder are the wanted routes, those between which the kernel chooses by their order
+// in that order.
+func (m *move) inOrder() []Route {
+	list := slices.Clone(m.want.Routes)
+	slices.SortStableFunc(list, func(a, b Route) int { return cmp.Compare(a.Rank, b.Rank) })
+	return list
+}
+
+// direct says whether the destination is on the link.
+func (r Route) direct() bool {
+	return !gateway(r.Attrs).IsValid() && !r.Attrs.has(unix.RTA_MULTIPATH) && !r.Attrs.has(attrNexthop)
+}
+
+// route brings one route to the new device.
+func (m *move) route(r Route) {
+	old, moved := findRoute(m.from.Routes, r)
+	switch {
+	case contains(m.to.Routes, r):
+	case r.Attrs.has(attrNexthop):
+		// It follows its nexthop, unless somebody took it.
+		if !moved {
+			m.add(setRoute("append", m.to.Name, r))
+		}
+	case contains(m.made, r):
+		m.comesWithAddress(r, old, moved)
+	case moved && old.replaceable():
+		m.add(setRoute("replace", m.to.Name, r))
+	default:
+		m.add(setRoute("append", m.to.Name, r))
+		if moved {
+			m.add(deleteRoute(m.from.Name, old))
+		}
+	}
+}
+
+// comesWithAddress is about a route that the kernel made with an address: behind those
+// of other devices to the same destination. Where the old one was before them, the new
+// one takes its place.
+func (m *move) comesWithAddress(r, old Route, moved bool) {
+	if !moved || old.Others == 0 || !old.replaceable() {
+		return
+	}
+	m.add(deleteRoute(m.to.Name, r), setRoute("replace", m.to.Name, r))
+}
+
+// findRoute looks a route up in a list.
+func findRoute(list []Route, r Route) (Route, bool) {
+	i := slices.IndexFunc(list, r.same)
+	if i < 0 {
+		return r, false
+	}
+	return list[i], true
+}
+
+// replaceable says whether a request to replace a route hits this one: for IPv4 the
+// kernel replaces the first of a destination and metric; for IPv6 it is not so simple
+// (fib6_add_rt2node in net/ipv6/ip6_fib.c), and it must be the only one.
+func (r Route) replaceable() bool {
+	if r.family() == unix.AF_INET6 {
+		return r.Others == 0
+	}
+	return r.Rank == 0
+}
+
+// leftovers takes away what neither device is to have, and what the new one got
+// otherwise than in the place of the old one. Routes that come with an address go with
+// it.
+func (m *move) leftovers() {
+	going := m.going()
+	for _, r := range m.from.Routes {
+		settled := contains(m.want.Routes, r) && !m.copied(r)
+		if !m.vanish && !settled && !contains(m.stay.Routes, r) && !contains(going, r) && !r.Attrs.has(attrNexthop) {
+			m.add(deleteRoute(m.from.Name, r))
+		}
+	}
+	for _, r := range append(slices.Clone(m.to.Routes), m.made...) {
+		if !contains(m.want.Routes, r) && !r.Attrs.has(attrNexthop) {
+			m.add(deleteRoute(m.to.Name, r))
+		}
+	}
+}
+
+// going are the routes that the kernel takes from the old device with its addresses. A
+// route that two addresses have in common stays with the second.
+func (m *move) going() (list []Route) {
+	var staying []Route
+	for _, a := range m.stay.Addresses {
+		staying = append(staying, a.connected()...)
+	}
+	for _, a := range m.from.Addresses {
+		for _, r := range a.connected() {
+			if !m.stays(a) && !contains(staying, r) {
+				list = append(list, r)
+			}
+		}
+	}
+	return list
+}
+
+// copied says whether the new device got its route otherwise than in the place of the
+// old one.
+func (m *move) copied(r Route) bool {
+	return contains(m.to.Routes, r) || contains(m.made, r)
+}

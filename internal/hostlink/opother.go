@@ -1,0 +1,88 @@
+package hostlink
+
+import (
+	"errors"
+	"fmt"
+	"net"
+	"os"
+	"strings"
+	"time"
+
+	"golang.org/x/sys/unix"
+)
+
+// setting writes a setting of an interface.
+type setting struct{ dev, key, value string }
+
+// path is the setting's place below /proc/sys: "ipv4/conf/rp_filter" of br0 is
+// net/ipv4/conf/br0/rp_filter.
+func (s setting) path() string {
+	i := strings.LastIndex(s.key, "/")
+	return "net/" + s.key[:i] + "/" + s.dev + s.key[i:]
+}
+
+// String keeps the slashes where a name with a dot would be taken for two.
+func (s setting) String() string {
+	key := s.path()
+	if !strings.Contains(s.dev, ".") {
+		key = strings.ReplaceAll(key, "/", ".")
+	}
+	return "sysctl -w " + key + "=" + s.value
+}
+
+func (s setting) do() error {
+	err := os.WriteFile("/proc/sys/"+s.path(), []byte(s.value), 0)
+	if err != nil {
+		return fmt.Errorf("%s: %w", s, err)
+	}
+	return nil
+}
+
+// listen adds a static multicast address of the link layer to a device.
+type listen struct{ dev, address string }
+
+func (l listen) String() string { return "ip maddr add " + l.address + " dev " + l.dev }
+
+// do uses an ioctl: rtnetlink has no message for it.
+func (l listen) do() error {
+	mac, err := net.ParseMAC(l.address)
+	if err != nil {
+		return fmt.Errorf("%s: %w", l, err)
+	}
+	fd, err := unix.Socket(unix.AF_INET, unix.SOCK_DGRAM|unix.SOCK_CLOEXEC, 0)
+	if err != nil {
+		return fmt.Errorf("%s: %w", l, err)
+	}
+	defer unix.Close(fd)
+	if err := addMulticast(fd, l.dev, mac); err != nil && !errors.Is(err, unix.EEXIST) {
+		return fmt.Errorf("%s: %w", l, err)
+	}
+	return nil
+}
+
+// await waits until a device carries packets.
+type await struct{ dev string }
+
+func (a await) String() string { return "# wait until " + a.dev + " carries packets" }
+
+// patience with the kernel's work queues, which need less than a millisecond.
+const patience = 2 * time.Second
+
+// do looks again and again. A bridge that gets no carrier in time is left as it is:
+// it may come, and what follows does not need it.
+func (a await) do(s *socket) error {
+	for end, pause := time.Now().Add(patience), 50*time.Microsecond; time.Now().Before(end); pause = min(2*pause, 5*time.Millisecond) {
+		d, err := s.device(a.dev)
+		if err != nil {
+			return fmt.Errorf("%s: %w", a, err)
+		}
+		if d.flags&unix.IFF_RUNNING != 0 {
+			return nil
+		}
+		time.Sleep(pause)
+	}
+	return nil
+}
+
+// isErrno says whether an error is of a number of the kernel.
+func isErrno(err error, errno unix.Errno) bool { return errors.Is(err, errno) }
