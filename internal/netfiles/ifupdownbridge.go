@@ -17,7 +17,7 @@ func ifupdownBridge(t Tree, c Conversion) ([]Change, error) {
 		return nil, err
 	}
 	e := newEdit(t)
-	m := &mover{Conversion: c}
+	m := &mover{Conversion: c, first: firstStanza(t, c.NIC), files: files}
 	var paths []string
 	for _, f := range files {
 		text := m.file(f)
@@ -29,7 +29,7 @@ func ifupdownBridge(t Tree, c Conversion) ([]Change, error) {
 	if len(m.faults) > 0 {
 		return nil, &Refusal{strings.Join(m.faults, "\n")}
 	}
-	if m.first == 0 {
+	if m.first == "" {
 		return nil, &Refusal{fmt.Sprintf("convert %s: no stanza of it is in %s", c.NIC, interfacesPath)}
 	}
 	cloudInit(e, c.Bridge, paths)
@@ -69,7 +69,8 @@ var portKeys = []string{"bridge_ports", "bridge-ports", "bond-slaves", "bond_sla
 // mover rewrites the files of ifupdown, one after the other.
 type mover struct {
 	Conversion
-	first  int // stanzas of the bridge so far
+	first  string // place of the stanza that ifupdown comes to first: that one makes the bridge
+	files  []interfacesFile
 	faults []string
 }
 
@@ -79,13 +80,11 @@ func (m *mover) file(f interfacesFile) string {
 	for at, s := range f.statements {
 		switch {
 		case s.keyword() == "iface" && isAlias(s.iface, m.NIC):
-			if m.first++; m.first == 1 {
-				b.WriteString(m.port(f))
+			if f.at(s) != m.first {
+				b.WriteString(m.rename(s.raw))
+				continue
 			}
-			b.WriteString(m.rename(s.raw))
-			if m.first == 1 {
-				b.WriteString(m.options(f.statements[at+1:]))
-			}
+			b.WriteString(m.port() + m.rename(ended(s.raw)) + m.options(f.statements[at+1:]))
 		case s.keyword() == "auto" || strings.HasPrefix(s.keyword(), "allow-") || strings.HasPrefix(s.keyword(), "no-"):
 			b.WriteString(m.auto(s))
 		case s.option() && isAlias(s.iface, m.NIC):
@@ -140,11 +139,13 @@ func hardware(key string) bool {
 }
 
 // port is the stanza that the NIC has from now on: only what is of the device.
-func (m *mover) port(f interfacesFile) string {
+func (m *mover) port() string {
 	var kept []string
-	for _, s := range f.statements {
-		if s.option() && s.iface == m.NIC && hardware(s.keyword()) && !slices.Contains(kept, s.raw) {
-			kept = append(kept, ended(s.raw))
+	for _, f := range m.files {
+		for _, s := range f.statements {
+			if s.option() && s.iface == m.NIC && hardware(s.keyword()) && !slices.Contains(kept, s.raw) {
+				kept = append(kept, ended(s.raw))
+			}
 		}
 	}
 	text := header(unconvert(m.Bridge))
@@ -181,10 +182,25 @@ func (m *mover) options(after []statement) string {
 	if !m.STP {
 		lines = append(lines, "bridge_maxwait 0")
 	}
-	if n := m.mtu(); n > 0 && !mtu {
-		lines = append(lines, fmt.Sprintf("mtu %d", n))
+	if n := m.userMTU(); n != "" && !mtu {
+		lines = append(lines, "mtu "+n) // which bridge-utils gives the port, too
 	}
 	return indent + strings.Join(lines, "\n"+indent) + "\n"
+}
+
+// userMTU is that of any stanza of the NIC, else what it has now.
+func (m *mover) userMTU() string {
+	for _, f := range m.files {
+		for _, s := range f.statements {
+			if s.option() && s.iface == m.NIC && s.keyword() == "mtu" {
+				return s.value()
+			}
+		}
+	}
+	if n := m.mtu(); n > 0 {
+		return fmt.Sprint(n)
+	}
+	return ""
 }
 
 // mtu is the NIC's when it is not what every NIC has.

@@ -124,19 +124,55 @@ func loadInterfaces(t Tree) []interfacesFile {
 		at := len(list)
 		list = append(list, interfacesFile{p, parseInterfaces(t.text(p))})
 		for _, s := range list[at].statements {
-			if k := s.keyword(); strings.HasPrefix(k, "source") {
-				for _, pattern := range sources(p, s.raw) {
-					for _, q := range t.globbed(pattern) {
-						if k == "source" || inSource.MatchString(path.Base(q)) {
-							load(q)
-						}
-					}
+			if strings.HasPrefix(s.keyword(), "source") {
+				for _, q := range sourcedBy(t, p, s) {
+					load(q)
 				}
 			}
 		}
 	}
 	load(interfacesPath)
 	return list
+}
+
+// firstStanza is the place of the stanza of an interface that ifupdown comes to first: a
+// file that is named is read where it is named.
+func firstStanza(t Tree, name string) (at string) {
+	seen := map[string]bool{}
+	var walk func(string)
+	walk = func(p string) {
+		if seen[p] || t.Files[p] == nil {
+			return
+		}
+		seen[p] = true
+		for _, s := range parseInterfaces(t.text(p)) {
+			switch k := s.keyword(); {
+			case at != "":
+				return
+			case k == "iface" && s.iface == name:
+				at = placeAt(p, s.number)
+			case strings.HasPrefix(k, "source"):
+				for _, q := range sourcedBy(t, p, s) {
+					walk(q)
+				}
+			}
+		}
+	}
+	walk(interfacesPath)
+	return at
+}
+
+// sourcedBy lists the files that a statement names.
+func sourcedBy(t Tree, p string, s statement) []string {
+	var found []string
+	for _, pattern := range sources(p, s.raw) {
+		for _, q := range t.globbed(pattern) {
+			if s.keyword() == "source" || inSource.MatchString(path.Base(q)) {
+				found = append(found, q)
+			}
+		}
+	}
+	return found
 }
 
 // globbed lists the files that a pattern of a shell stands for.

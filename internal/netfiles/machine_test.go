@@ -2,6 +2,7 @@ package netfiles
 
 import (
 	"bytes"
+	"cmp"
 	"errors"
 	"fmt"
 	"os"
@@ -13,7 +14,7 @@ import (
 	"testing"
 	"time"
 
-	"github.com/google/go-cmp/cmp"
+	gocmp "github.com/google/go-cmp/cmp"
 
 	"kvmnet/internal/nstest"
 	"kvmnet/internal/resolved/resolvedtest"
@@ -63,29 +64,29 @@ func newMachine(t *testing.T, s scene, start func(*boot)) *machine {
 		t.Skip(err)
 	}
 	m := &machine{t, s, s.root(t), packages, start}
-	for _, dir := range []string{"etc/network/if-up.d", "etc/network/if-down.d", "etc/network/if-pre-up.d", "etc/network/if-post-down.d", "run/systemd/netif/links", "run/systemd/netif/leases", "run/systemd/netif/lldp", "run/network", "run/NetworkManager", "var/lib/dhcp", "var/lib/NetworkManager", "var/lib/systemd/network"} {
-		if err := os.MkdirAll(filepath.Join(m.root, dir), 0o755); err != nil {
-			t.Fatal(err)
-		}
+	if err := m.furnish(); err != nil {
+		t.Fatal(err)
 	}
 	os.Chmod(m.root, 0o755)
 	os.Chmod(filepath.Dir(m.root), 0o755)
 	return m
 }
 
+// furnish makes the directories that packages and systemd make.
+func (m *machine) furnish() error {
+	var errs []error
+	for _, dir := range []string{"etc/network/if-up.d", "etc/network/if-down.d", "etc/network/if-pre-up.d", "etc/network/if-post-down.d", "run/systemd/netif/links",
+		"run/systemd/netif/leases", "run/systemd/netif/lldp", "run/network", "run/NetworkManager", "var/lib/dhcp", "var/lib/NetworkManager", "var/lib/systemd/network"} {
+		errs = append(errs, os.MkdirAll(filepath.Join(m.root, dir), 0o755))
+	}
+	return errors.Join(errs...)
+}
+
 // boot starts the machine with one NIC, whose cable leads to a bridge outside.
 func (m *machine) boot() *boot {
 	m.t.Helper()
-	for _, of := range []string{"run/systemd/netif", "run/NetworkManager", "run/network", "run/systemd/network"} { // a boot empties /run
-		entries, _ := filepath.Glob(filepath.Join(m.root, of, "*"))
-		for _, e := range entries {
-			if strings.HasSuffix(of, "netif") {
-				os.RemoveAll(e)
-				os.Mkdir(e, 0o755)
-			} else if of != "run/systemd/network" || m.scene.say["manager"] == string(Netplan) {
-				os.RemoveAll(e)
-			}
-		}
+	if err := errors.Join(os.RemoveAll(filepath.Join(m.root, "run")), m.furnish()); err != nil { // a boot empties /run
+		m.t.Fatal(err)
 	}
 	b := &boot{machine: m, host: nstest.Host(m.t, "machine"), log: &bytes.Buffer{}}
 	lan := nstest.Host(m.t, "lan")
@@ -203,7 +204,7 @@ func (b *boot) becomes(want string, also ...string) {
 	deadline := time.Now().Add(patience)
 	for {
 		got := b.state()
-		missing := cmp.Diff(want, got)
+		missing := gocmp.Diff(want, got)
 		links := nstest.Run(b.t, b.host.NS(), "ip", "-d", "-o", "link")
 		for _, w := range also {
 			if !regexp.MustCompile(w).MatchString(links) {
@@ -227,7 +228,7 @@ func (b *boot) settled() string {
 				missing += fmt.Sprintf("no %q in\n%s\n", w, got)
 			}
 		}
-		if missing == "" {
+		if missing == "" && got == b.state() { // not read while it came about
 			return got
 		}
 		b.late(deadline, missing)
@@ -281,7 +282,8 @@ func TestRealManagersMakeTheBridge(t *testing.T) {
 			if manager == NetworkManager {
 				stp = "stp_state 0" // NetworkManager leaves the delay alone, which without STP is none
 			}
-			b.becomes(m.bridged(before), ` br0: .*UP.* link/ether `+s.say["mac"]+` .*`+stp, s.say["nic"]+`@\S+ .*UP.*master br0 `)
+			mtu := "mtu " + cmp.Or(s.say["mtu"], "1500") + " "
+			b.becomes(m.bridged(before), ` br0: .*UP.* `+mtu+`.* link/ether `+s.say["mac"]+` .*`+stp, s.say["nic"]+`@\S+ .*UP.* `+mtu+`.*master br0 `)
 			b.off()
 
 			if err := Write(m.root, Undo(changes)); err != nil {
