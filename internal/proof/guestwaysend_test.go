@@ -20,11 +20,15 @@ func (r *guestRig) view() string {
 	for _, p := range ports {
 		text += fmt.Sprintf("port %s of %s, %s\n", p.Name, p.Spec.Network, p.Status.State)
 	}
-	// A bridge that has had a tap cuts segments elsewhere than one that never had.
-	return segments.ReplaceAllString(text+nstest.Dump(r.t, r.NS), "")
+	// A bridge that has had a tap cuts segments elsewhere than one that never had. And
+	// guards remember for minutes who came first.
+	return firstCome.ReplaceAllString(segments.ReplaceAllString(text+nstest.Dump(r.t, r.NS), ""), "$1")
 }
 
-var segments = regexp.MustCompile(` tso_max_(size|segs) \d+`)
+var (
+	segments  = regexp.MustCompile(` tso_max_(size|segs) \d+`)
+	firstCome = regexp.MustCompile(`(flags dynamic,timeout\s+timeout \w+)\s+elements = \{[^}]*\}`)
+)
 
 func differ(before, after string) error {
 	if d := nstest.Diff(before, after); d != "" {

@@ -1,6 +1,7 @@
 package proof
 
 import (
+	"errors"
 	"fmt"
 	"net/netip"
 	"os"
@@ -22,11 +23,12 @@ import (
 )
 
 // guestNetworks are one of each mode that guests come to, and one that is somebody
-// else's. User 20001 may have ports without being root.
+// else's. User 20001 may have ports without being root. Real guests must not notice
+// that they are guarded.
 const guestNetworks = `
 networks:
-  lab: {mode: nat, bridge: {name: lab0}, subnets: [{address: 10.1.0.1/24, dhcp: {}}], access: [{user: "20001"}]}
-  red: {mode: isolated, bridge: {name: red0}, subnets: [{address: 10.2.0.1/24, dhcp: {}}], access: [{user: "20001"}]}
+  lab: {mode: nat, bridge: {name: lab0}, subnets: [{address: 10.1.0.1/24, dhcp: {}}], guard: strict, access: [{user: "20001"}]}
+  red: {mode: isolated, bridge: {name: red0}, subnets: [{address: 10.2.0.1/24, dhcp: {}}], guard: strict, access: [{user: "20001"}]}
   lan: {mode: bridge, bridge: {name: br0}, access: [{user: "20001"}]}
   nic: {mode: bridge, direct: {mode: bridge, devices: [eth2]}}
   far: {mode: nat, bridge: {name: far0}, subnets: [{address: 10.9.0.1/24}]}
@@ -119,6 +121,13 @@ func newGuestRig(t *testing.T, assets *qemuguest.Assets) *guestRig {
 	// The outside knows the way to all guests: what keeps it out is the machine.
 	w.fine(w.Outside.AddRoute(netip.MustParsePrefix("10.0.0.0/8"), nstest.Machine4))
 	peers.Dnsmasq(t, w.Outside, peers.DnsmasqConfig{Device: "eth0", From: addr("192.0.2.100"), To: addr("192.0.2.199"), Lease: 3600, Domain: "lan.internal", Quiet: true})
+	// The kernel tells the carrier of a new bridge within a second.
+	nstest.Eventually(t, patience, func() error {
+		if out := nstest.Run(t, w.NS, "ip", "-6", "addr", "show", "dev", "br0", "scope", "link", "-tentative"); !strings.Contains(out, "fe80:") {
+			return errors.New("br0 has no link-local address")
+		}
+		return nil
+	})
 	r := rigOf(w, assets)
 	r.libvirt = sync.OnceValue(func() *peers.Libvirt { return peers.StartLibvirtOn(t, w.Lab.Machine) })
 	r.bin.write("ifup", []byte("#!/bin/sh\nexec kvmnet qemu-ifup \"$@\"\n"))
