@@ -1,0 +1,159 @@
+package netfiles
+
+import (
+	"bytes"
+	"cmp"
+	"fmt"
+	"os"
+	"regexp"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"kvmnet/internal/nstest"
+)
+
+// move makes a bridge on the kernel and moves the NIC's addresses and routes there, as a
+// conversion does.
+func (b *boot) move() {
+	b.t.Helper()
+	nic := b.scene.say["nic"]
+	ip := func(args string, a ...any) string {
+		return nstest.Run(b.t, b.host.NS(), "ip", strings.Fields(fmt.Sprintf(args, a...))...)
+	}
+	var addresses, routes []string
+	for _, family := range []string{"-4", "-6"} {
+		for l := range strings.Lines(ip("-o %s addr show dev %s scope global", family, nic)) {
+			addresses = append(addresses, strings.Fields(l)[3])
+		}
+		for l := range strings.Lines(ip("%s route show table all dev %s", family, nic)) {
+			if words := strings.Fields(l); !strings.Contains(l, "proto kernel") && slices.Contains(words, "via") {
+				routes = append(routes, family+" route replace "+strings.NewReplacer(" linkdown", "", " pref medium", "", "onlink", "").Replace(strings.TrimSpace(l)))
+			}
+		}
+	}
+	ip("link add br0 address %s type bridge stp_state 0 forward_delay 0", b.scene.say["mac"])
+	ip("link set br0 up mtu %s", cmp.Or(b.scene.say["mtu"], "1500"))
+	ip("addr flush dev %s", nic)
+	ip("link set %s master br0", nic)
+	for _, a := range addresses {
+		nodad := map[bool]string{true: "nodad"}[strings.Contains(a, ":")]
+		ip("addr replace %s dev br0 %s", a, nodad) // a file that matches the MAC had the manager add it already
+	}
+	for _, r := range routes {
+		ip("%s dev br0 onlink", r)
+	}
+}
+
+// TestReloadTakesNoAddressAway converts a machine that runs, writes the files, and has
+// the manager read them again: no address of the bridge goes, not even for a moment.
+func TestReloadTakesNoAddressAway(t *testing.T) {
+	t.Parallel()
+	starts := map[string]func(*boot){"networkd": startNetworkd, "netplan": startNetplan, "nm": startNM}
+	runs := map[string]running{"networkd": {"systemd-networkd"}, "netplan": {"systemd-networkd"}, "nm": {"NetworkManager"}}
+	for _, s := range scenes(t, "testdata/real/*.txtar") {
+		name := strings.TrimSuffix(s.path[strings.LastIndex(s.path, "/")+1:], ".txtar")
+		start, ok := starts[name]
+		if !ok {
+			continue
+		}
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			m := newMachine(t, s, start)
+			b := m.boot()
+			b.settled()
+			manager := Manager(s.say["manager"])
+			changes, err := Bridge(s.tree(t, m.root), manager, s.conversion())
+			if err != nil {
+				t.Fatal(err)
+			}
+			b.move()
+			var seen bytes.Buffer
+			monitor := b.host.Command(t.Context(), "ip", "monitor", "address", "dev", "br0")
+			monitor.Stdout = &seen
+			if err := monitor.Start(); err != nil {
+				t.Fatal(err)
+			}
+			if err := Write(m.root, changes); err != nil {
+				t.Fatal(err)
+			}
+			for _, line := range Reload(manager, changes, runs[name]) {
+				line = strings.Replace(line, "netplan generate", "/usr/libexec/netplan/generate --root-dir "+m.root, 1)
+				b.run(strings.Fields(line)...)
+			}
+			b.reloaded(manager)
+			monitor.Close()
+			if strings.Contains(seen.String(), "Deleted") {
+				t.Errorf("addresses went:\n%s", seen.String())
+			}
+			links := nstest.Run(t, b.host.NS(), "ip", "-d", "-o", "link", "show", "dev", s.say["nic"])
+			if !strings.Contains(links, "master br0") {
+				t.Errorf("%s is no port of br0 any more:\n%s", s.say["nic"], links)
+			}
+			b.off()
+		})
+	}
+}
+
+// reloaded waits until a manager is done with its files.
+func (b *boot) reloaded(m Manager) {
+	b.t.Helper()
+	for deadline := time.Now().Add(patience); ; {
+		out, want := "", []string{"br0 +bridge +\\S+ +configured", b.scene.say["nic"] + " +ether +enslaved +configur(ed|ing)"} // systemd 252 does not look again when the bridge is its master already
+		if m == NetworkManager {
+			out, want = b.run("nmcli", "-t", "-f", "NAME", "connection"), []string{"(?m)^br0$"}
+		} else {
+			out = b.run("networkctl", "--no-pager", "list")
+		}
+		missing := slices.DeleteFunc(want, func(w string) bool { return regexp.MustCompile(w).MatchString(out) })
+		if len(missing) == 0 {
+			return
+		}
+		b.late(deadline, fmt.Sprintf("no %q in\n%s", missing, out))
+	}
+}
+
+// TestNothingIsReloadedThatDoesNotRun holds the commands of each manager.
+func TestNothingIsReloadedThatDoesNotRun(t *testing.T) {
+	t.Parallel()
+	change := []Change{{Path: "/etc/x"}}
+	for _, c := range []struct {
+		m    Manager
+		runs running
+		want string
+	}{
+		{Networkd, running{"systemd-networkd"}, "networkctl reload"},
+		{Networkd, nil, ""},
+		{NetworkManager, running{"NetworkManager"}, "nmcli connection reload"},
+		{NetworkManager, nil, ""},
+		{Netplan, nil, "netplan generate"},
+		{Netplan, running{"systemd-networkd", "NetworkManager"}, "netplan generate; networkctl reload; nmcli connection reload"},
+		{Ifupdown, running{"NetworkManager"}, ""},
+		{Ifcfg, running{"NetworkManager"}, "nmcli connection reload"},
+		{Own, running{"NetworkManager"}, ""},
+	} {
+		if got := strings.Join(Reload(c.m, change, c.runs), "; "); got != c.want {
+			t.Errorf("%s with %v: %q, want %q", c.m, c.runs, got, c.want)
+		}
+		if got := Reload(c.m, nil, c.runs); got != nil {
+			t.Errorf("%s without a change: %q", c.m, got)
+		}
+	}
+}
+
+// TestRunningProgramsAreThoseOfOurNamespace asks for a program that runs here, and for
+// one that does not.
+func TestRunningProgramsAreThoseOfOurNamespace(t *testing.T) {
+	t.Parallel()
+	here, err := os.ReadFile("/proc/self/comm")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if !(System{}).Running(strings.TrimSpace(string(here))) {
+		t.Errorf("%s does not run", here)
+	}
+	if (System{}).Running("no-such-program") || (System{Root: t.TempDir()}).Running("init") {
+		t.Error("runs what does not")
+	}
+}
