@@ -31,7 +31,7 @@ func main() {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	// A second signal ends the program at once.
 	context.AfterFunc(ctx, stop)
-	code := cli.Run(ctx, os.Args[1:], cli.Options{Version: version, Daemon: serve, Demo: demo,
+	code := cli.Run(ctx, os.Args[1:], cli.Options{Version: version, Daemon: serve, Demo: demo, Recover: recoverHost,
 		Told: func(err error) bool { return errors.Is(err, lab.ErrReported) }})
 	stop()
 	os.Exit(code)

@@ -15,6 +15,8 @@ type BridgeService interface {
 	ConvertBridge(ctx context.Context, c ConvertBridge) (Conversion, error)
 	// UnconvertBridge moves all back from a bridge to its NIC, in the same way.
 	UnconvertBridge(ctx context.Context, c UnconvertBridge) (Conversion, error)
+	// Conversions lists the bridges that took the place of a NIC and are confirmed.
+	Conversions(ctx context.Context) ([]ConvertedBridge, error)
 	// Changes lists the changes that wait for a confirmation, and those that had one
 	// or were reverted, newest first.
 	Changes(ctx context.Context) ([]HostChange, error)
@@ -55,10 +57,28 @@ type Conversion struct {
 	Change   *HostChange `json:"change,omitempty"` // nil for a plan
 	Manager  string      `json:"manager"`          // who keeps the interface after a boot
 	Ops      []string    `json:"ops"`
-	Files    string      `json:"files,omitempty"` // a diff
-	Outage   string      `json:"outage"`          // expected, and once it is done measured
+	Files    string      `json:"files,omitempty"`   // a diff
+	Outage   string      `json:"outage"`            // expected, and once it is done measured
+	Watches  string      `json:"watches,omitempty"` // whose new connection confirms by itself: "192.0.2.7, to port 22"
 	Warnings []string    `json:"warnings,omitempty"`
 }
+
+// ConvertedBridge is a bridge that took the place of a NIC.
+type ConvertedBridge struct {
+	Bridge    string    `json:"bridge"`
+	Interface string    `json:"interface"`
+	Manager   string    `json:"manager"`         // who makes it at the next boot; "" = nobody
+	Files     []string  `json:"files,omitempty"` // that were written for it
+	Made      time.Time `json:"made"`
+}
+
+// States of a HostChange.
+const (
+	ChangeArmed     = "armed"     // made, and reverted at the deadline unless confirmed
+	ChangeConfirmed = "confirmed" // kept
+	ChangeReverting = "reverting" // could not be reverted yet, which is tried again
+	ChangeReverted  = "reverted"
+)
 
 // HostChange is a change of the host's network that waits, or waited, for a
 // confirmation.
@@ -66,9 +86,11 @@ type HostChange struct {
 	ID       string    `json:"id"`
 	What     string    `json:"what"`
 	Holds    []string  `json:"holds,omitempty"`
-	State    string    `json:"state"` // armed, confirmed or reverted
+	State    string    `json:"state"` // one of the Change constants
 	Made     time.Time `json:"made"`
-	Deadline time.Time `json:"deadline,omitzero"`
+	Deadline time.Time `json:"deadline,omitzero"` // zero = it waits for ever
+	Left     string    `json:"left,omitempty"`    // of an armed one: until the deadline, by a clock that nobody sets
 	Ended    time.Time `json:"ended,omitzero"`
-	Why      string    `json:"why,omitempty"` // it was reverted
+	Why      string    `json:"why,omitempty"`     // it was reverted, or who confirmed it
+	Failure  string    `json:"failure,omitempty"` // why it could not be finished or reverted yet
 }

@@ -41,6 +41,7 @@ func Handler(s Service) http.Handler {
 		return nil, s.SetAutostart(r.Context(), r.PathValue("name"), on.On)
 	}))
 	routeLibvirt(m, s)
+	routeBridges(m, s)
 	m.Handle("GET /v1/ports", list(s.Ports))
 	m.Handle("POST /v1/ports", take(func(ctx context.Context, r AddPort) (any, error) {
 		if r.Port == nil {

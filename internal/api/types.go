@@ -193,6 +193,8 @@ type AddNetwork struct {
 
 // Service is what the daemon can do. Every error is or wraps an *Error.
 type Service interface {
+	BridgeService
+
 	Status(ctx context.Context) (Status, error)
 	Networks(ctx context.Context) ([]Network, error)
 	Network(ctx context.Context, name string) (Network, error)

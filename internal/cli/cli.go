@@ -19,6 +19,8 @@ type Options struct {
 	Version string
 	// Daemon serves until the context ends; nil = this program has none.
 	Daemon func(context.Context, DaemonOptions) error
+	// Recover ends changes that an earlier daemon left; nil = this program has none.
+	Recover func(context.Context, RecoverOptions) error
 	// Demo builds a lab in private namespaces; nil = this program has none.
 	Demo func(context.Context, DemoOptions) error
 	// Told reports whether an error stands on the output already; nil = never.
@@ -153,9 +155,9 @@ you.`,
 	}
 	add(wholeGroup, a.applyCommand(), a.diffCommand(), a.getCommand(), a.deleteCommand(), a.verifyCommand(), a.demoCommand(), a.importCommand(), a.exportCommand())
 	add(objectGroup, a.netCommand(), a.portCommand(), a.addrCommand(), a.leasesCommand(), a.leaseCommand(),
-		a.runCommand(), a.ifupCommand(), a.ifdownCommand(), a.bridgeHelperCommand())
+		a.runCommand(), a.ifupCommand(), a.ifdownCommand(), a.bridgeHelperCommand(), a.bridgeCommand())
 	add(routerGroup, a.routerCommand(), a.forwardCommand(), a.policyCommand(), a.setCommand())
-	add(serviceGroup, a.daemonCommand(), a.statusCommand(), a.eventsCommand(), a.doctorCommand(), a.gcCommand(), a.pauseCommand(), a.resumeCommand())
+	add(serviceGroup, a.daemonCommand(), a.statusCommand(), a.eventsCommand(), a.doctorCommand(), a.gcCommand(), a.pauseCommand(), a.resumeCommand(), a.recoverCommand())
 	root.AddCommand(a.completionCommand(), a.versionCommand())
 	root.AddCommand(a.virshCommands()...)
 	root.AddCommand(a.virshTopic())

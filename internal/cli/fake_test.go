@@ -22,6 +22,7 @@ type fake struct {
 	bridges   []api.HostBridge
 	paused    bool
 	orphans   []api.Orphan
+	waiting   waiting
 	listeners map[chan api.Event]bool
 	seen      []string // calls whose arguments matter
 	namespace string   // path of that of the router inside

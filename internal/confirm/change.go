@@ -51,7 +51,8 @@ type Entry struct {
 	Why     string    `json:"why,omitempty"`     // it was reverted, or who confirmed
 	Failure string    `json:"failure,omitempty"` // the last try to revert or finish it; another follows
 
-	Due time.Duration `json:"due,omitempty"` // the deadline by the clock that runs from the boot on
+	Due  time.Duration `json:"due,omitempty"` // the deadline by the clock that runs from the boot on
+	Left time.Duration `json:"-"`             // until then, of one that is armed
 }
 
 // past is the entry as the history keeps it.

@@ -12,6 +12,9 @@ import (
 // ErrUnknown is that no change waits under that name.
 var ErrUnknown = errors.New("no such change waits")
 
+// ErrState is that a change is not in the state that was asked of it.
+var ErrState = errors.New("it is confirmed")
+
 // ErrLate is that a change cannot be confirmed any more.
 var ErrLate = errors.New("too late")
 
@@ -21,12 +24,12 @@ var ErrLate = errors.New("too late")
 func (j *Journal) Confirm(ctx context.Context, id, why string) (Entry, error) {
 	i, err := j.find(id)
 	if err != nil {
-		return Entry{}, err
+		return j.confirmed(id, err)
 	}
 	i.turn.Lock()
 	defer i.turn.Unlock()
 	e := j.look(i)
-	if err := j.confirmable(e); err != nil {
+	if err := j.confirmable(e); err != nil || e.State == Confirmed {
 		return e, err
 	}
 	e.State, e.Ended, e.Why = Confirmed, time.Now(), why
@@ -37,6 +40,23 @@ func (j *Journal) Confirm(ctx context.Context, id, why string) (Entry, error) {
 	i.end()
 	j.finish(context.WithoutCancel(ctx), i)
 	return j.look(i), nil
+}
+
+// confirmed finds a change that is confirmed and finished already, say by a moment: who
+// asks for that has what they want. "" is the last one, unless others wait.
+func (j *Journal) confirmed(id string, otherwise error) (Entry, error) {
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	for _, e := range slices.Backward(j.past) {
+		if e.ID != id && (id != "" || len(j.items) > 0) {
+			continue
+		}
+		if e.State == Confirmed {
+			return e, nil
+		}
+		break
+	}
+	return Entry{}, otherwise
 }
 
 // unsure decides what counts when the disk failed in the middle of a confirmation, and
@@ -59,7 +79,7 @@ func (j *Journal) unsure(i *item, e Entry) bool {
 func (j *Journal) confirmable(e Entry) error {
 	switch {
 	case e.State == Confirmed:
-		return fmt.Errorf("change %s (%s) is confirmed already", e.ID, e.What)
+		return nil
 	case e.State != Armed, e.Within > 0 && j.SinceBoot() >= e.Due:
 		return fmt.Errorf("confirm %s (%s): %w, it is being reverted", e.ID, e.What, ErrLate)
 	}
@@ -77,7 +97,7 @@ func (j *Journal) Rollback(ctx context.Context, id, why string) (Entry, error) {
 	defer i.turn.Unlock()
 	switch e := j.look(i); e.State {
 	case Confirmed:
-		return e, fmt.Errorf("roll back %s (%s): it is confirmed", e.ID, e.What)
+		return e, fmt.Errorf("roll back %s (%s): %w", e.ID, e.What, ErrState)
 	case Reverted:
 		return e, nil // by somebody who had the turn before
 	}
@@ -104,6 +124,9 @@ func (j *Journal) find(id string) (*item, error) {
 		}
 	case id == "" && len(ids) > 1:
 		return nil, fmt.Errorf("several changes wait, name one: %s", strings.Join(ids, ", "))
+	case id == "" && len(j.past) > 0:
+		e := j.past[len(j.past)-1]
+		return nil, fmt.Errorf("%w for a confirmation; the last, %s (%s), was %s", ErrUnknown, e.ID, e.What, e.told())
 	case id == "":
 		return nil, fmt.Errorf("%w for a confirmation", ErrUnknown)
 	}
@@ -125,7 +148,9 @@ func (e Entry) told() string {
 func (j *Journal) look(i *item) Entry {
 	j.mu.Lock()
 	defer j.mu.Unlock()
-	return i.entry
+	e := i.entry
+	e.Left = j.left(e)
+	return e
 }
 
 func (j *Journal) put(i *item, e Entry) {

@@ -109,9 +109,19 @@ func (j *Journal) Pending() []Entry {
 	defer j.mu.Unlock()
 	var list []Entry
 	for i := range maps.Values(j.items) {
-		list = append(list, i.entry)
+		e := i.entry
+		e.Left = j.left(e)
+		list = append(list, e)
 	}
 	return newestFirst(list)
+}
+
+// left is how long an armed change has still.
+func (j *Journal) left(e Entry) time.Duration {
+	if e.State != Armed || e.Within == 0 {
+		return 0
+	}
+	return max(0, e.Due-j.SinceBoot())
 }
 
 // History lists the changes that are over, the newest first.

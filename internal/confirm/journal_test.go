@@ -46,12 +46,12 @@ func TestConfirmedStays(t *testing.T) {
 		if got := r.states(); got != "| confirmed" || r.reverts != 0 {
 			t.Errorf("%s, %d reverts", got, r.reverts)
 		}
-		for _, again := range []func() (Entry, error){
-			func() (Entry, error) { return r.Confirm(t.Context(), e.ID, "") },
-			func() (Entry, error) { return r.Rollback(t.Context(), e.ID, "") },
-		} {
-			if _, err := again(); !errors.Is(err, ErrUnknown) || !strings.Contains(err.Error(), "it was confirmed at") {
-				t.Errorf("once more: %v", err)
+		for _, id := range []string{e.ID, ""} { // by somebody who was a moment later
+			if again, err := r.Confirm(t.Context(), id, "late"); err != nil || again.ID != e.ID || again.Why != "ssh" {
+				t.Errorf("once more: %+v, %v", again, err)
+			}
+			if _, err := r.Rollback(t.Context(), id, ""); !errors.Is(err, ErrUnknown) || !strings.Contains(err.Error(), "was confirmed at") {
+				t.Errorf("too late to roll back: %v", err)
 			}
 		}
 	})
@@ -70,6 +70,11 @@ func TestRollbackIsAtOnce(t *testing.T) {
 		time.Sleep(time.Hour)
 		if got := r.states(); got != "| reverted" || r.reverts != 1 {
 			t.Errorf("%s, %d reverts", got, r.reverts)
+		}
+		for _, id := range []string{e.ID, ""} {
+			if _, err := r.Confirm(t.Context(), id, ""); !errors.Is(err, ErrUnknown) || !strings.Contains(err.Error(), "was reverted at") || !strings.Contains(err.Error(), "(asked to)") {
+				t.Errorf("confirmed what was rolled back: %v", err)
+			}
 		}
 	})
 }

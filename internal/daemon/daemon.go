@@ -21,6 +21,7 @@ import (
 	"kvmnet/internal/dhcpclient"
 	"kvmnet/internal/dns"
 	"kvmnet/internal/handover"
+	"kvmnet/internal/hostnet"
 	"kvmnet/internal/kernel"
 	"kvmnet/internal/lease"
 	"kvmnet/internal/manage"
@@ -41,6 +42,7 @@ type Options struct {
 	Version                         string
 	NetnsDir                        string       // where the namespaces of routers are bound; "" = netns.Dir
 	ResolvConf                      string       // names the host's resolvers; "" = /etc/resolv.conf
+	Root                            string       // of the configuration files of the host's network managers; "" = /
 	Clean                           bool         // take away what is ours instead of serving
 	Log                             *slog.Logger // nil = none
 
@@ -50,6 +52,9 @@ type Options struct {
 	// BeforeWrite is called before each write of the lease book, for tests that stop
 	// the daemon there; nil = nothing.
 	BeforeWrite func()
+	// BeforeHostOp and BeforeChangeWrite are called before each change of the host's own
+	// interfaces, and before each operation on the journal of those; nil = nothing.
+	BeforeHostOp, BeforeChangeWrite func()
 }
 
 // Run serves until ctx ends. It manages the network namespace it is started in.
@@ -77,6 +82,8 @@ type daemon struct {
 	closers  []func() error
 	system   *reconcile.System
 	manager  *manage.Manager
+	host     *hostnet.Host
+	store    *store.Store
 	engine   *reconcile.Engine
 	loop     atomic.Pointer[reconcile.Engine] // engine, once it may be woken
 	guests   guests
@@ -117,6 +124,9 @@ func (d *daemon) prepare(ctx context.Context, live func() (*spec.Spec, error)) e
 		return err
 	}
 	d.closers = append(d.closers, lock.Close)
+	if err := d.openHost(ctx, ns); err != nil {
+		return err
+	}
 	facts, err := programs(ctx)
 	if errors.Is(err, os.ErrPermission) {
 		return fmt.Errorf("the daemon needs root (CAP_NET_ADMIN and CAP_SYS_ADMIN): %w", err)
@@ -132,6 +142,7 @@ func (d *daemon) prepare(ctx context.Context, live func() (*spec.Spec, error)) e
 	if err != nil {
 		return err
 	}
+	d.store = st
 	if facts.HostID, err = st.HostID(); err != nil {
 		return err
 	}
@@ -263,7 +274,7 @@ func (d *daemon) serve(ctx context.Context) error {
 	defer cancel()
 	looping := make(chan error, 1)
 	go func() { looping <- d.engine.Run(ctx); cancel() }()
-	server := &http.Server{Handler: api.Handler(d.manager), BaseContext: func(net.Listener) context.Context { return ctx },
+	server := &http.Server{Handler: api.Handler(service{d.manager, d.host}), BaseContext: func(net.Listener) context.Context { return ctx },
 		ReadHeaderTimeout: 10 * time.Second}
 	serving := make(chan error, 1)
 	go func() { serving <- server.Serve(d.listener); cancel() }()

@@ -37,6 +37,9 @@ type Role struct {
 
 	KillAtWrite int // SIGKILL itself before this write of the lease book, counted from 1; 0 = never
 
+	KillAtHostOp      int // the same, before this change of the host's own interfaces
+	KillAtChangeWrite int // and before this operation on the journal of those
+
 	Clean bool // take everything away and end
 }
 
@@ -62,15 +65,7 @@ func serve(text string) int {
 	if r.KillAt > 0 {
 		o.Wrap = func(h reconcile.Host) reconcile.Host { return &mortal{Host: h, left: r.KillAt} }
 	}
-	if r.KillAtWrite > 0 {
-		var writes atomic.Int64
-		o.BeforeWrite = func() {
-			if writes.Add(1) == int64(r.KillAtWrite) {
-				syscall.Kill(os.Getpid(), syscall.SIGKILL)
-				select {} // the signal is on its way
-			}
-		}
-	}
+	o.BeforeWrite, o.BeforeHostOp, o.BeforeChangeWrite = killAt(r.KillAtWrite), killAt(r.KillAtHostOp), killAt(r.KillAtChangeWrite)
 	if err := daemon.Run(ctx, o); err != nil {
 		fmt.Fprintln(os.Stderr, "daemon:", err)
 		return 1
@@ -78,9 +73,23 @@ func serve(text string) int {
 	return 0
 }
 
+// killAt kills the process at a call, counted from 1; 0 = never.
+func killAt(n int) func() {
+	if n == 0 {
+		return nil
+	}
+	var calls atomic.Int64
+	return func() {
+		if calls.Add(1) == int64(n) {
+			syscall.Kill(os.Getpid(), syscall.SIGKILL)
+			select {} // the signal is on its way
+		}
+	}
+}
+
 func Options(dir string) daemon.Options {
 	return daemon.Options{ConfigDir: filepath.Join(dir, "etc"), StateDir: filepath.Join(dir, "var"),
-		RuntimeDir: RuntimeDir(dir), NetnsDir: filepath.Join(dir, "netns"), Socket: filepath.Join(dir, "sock"), Version: "test", ResolvConf: filepath.Join(dir, "resolv.conf")}
+		RuntimeDir: RuntimeDir(dir), NetnsDir: filepath.Join(dir, "netns"), Root: filepath.Join(dir, "root"), Socket: filepath.Join(dir, "sock"), Version: "test", ResolvConf: filepath.Join(dir, "resolv.conf")}
 }
 
 // RuntimeDir is on a tmpfs where there is one, as /run is.

@@ -86,10 +86,10 @@ var rooms = map[string][]string{
 
 	// Wiring. The daemon may import every room but cli and lab.
 	"internal/daemon": {
-		"announce", "api", "conntrack", "dhcpclient", "dns", "doctor", "handover", "kernel", "lease", "manage", "netns", "nft", "plan", "qemuguest", "reconcile", "resolved", "serve", "spec", "specfile",
+		"announce", "api", "conntrack", "dhcpclient", "dns", "doctor", "handover", "hostnet", "kernel", "lease", "manage", "netns", "nft", "plan", "qemuguest", "reconcile", "resolved", "serve", "spec", "specfile",
 		"store", "testhost", "verify",
 	},
-	"cmd/kvmnet": {"cli", "daemon", "lab"},
+	"cmd/kvmnet": {"cli", "daemon", "hostnet", "lab", "netns"},
 
 	"examples":        {}, // files, embedded
 	"internal/fences": {},
@@ -101,7 +101,7 @@ var outside = map[string][]string{
 	"go.yaml.in/yaml/":               {"internal/specfile", "internal/cli"},
 	"github.com/spf13/cobra":         {"internal/cli", "cmd/kvmnet"},
 	"github.com/antchfx/xpath":       {"internal/xpath"},
-	"github.com/vishvananda/netlink": {"internal/kernel", "internal/netns", "internal/testhost", "internal/nstest", "internal/verify", "internal/lab", "internal/peers", "internal/conntrack"},
+	"github.com/vishvananda/netlink": {"internal/kernel", "internal/netns", "internal/testhost", "internal/nstest", "internal/verify", "internal/lab", "internal/peers", "internal/conntrack", "internal/hostnet"},
 	"github.com/google/nftables":     {"internal/nft"},
 	"github.com/insomniacslk/dhcp":   {"internal/dhcp4", "internal/dhcp6", "internal/dhcpclient", "internal/peers"},
 	"github.com/mdlayher/ndp":        {"internal/radv"},

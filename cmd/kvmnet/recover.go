@@ -1,0 +1,35 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"os"
+
+	"kvmnet/internal/cli"
+	"kvmnet/internal/hostnet"
+	"kvmnet/internal/netns"
+)
+
+// recoverHost is `kvmnet recover`.
+func recoverHost(ctx context.Context, o cli.RecoverOptions) (err error) {
+	ns, err := netns.Current()
+	if err != nil {
+		return err
+	}
+	defer ns.Close()
+	if _, err := os.Stat(o.StateDir); errors.Is(err, os.ErrNotExist) {
+		return nil // no daemon ever ran
+	}
+	h, err := hostnet.Open(hostnet.Options{NS: ns, Root: o.Root, StateDir: o.StateDir, Log: slog.New(slog.DiscardHandler)})
+	if err != nil {
+		return fmt.Errorf("recover changes of the host's network: %w", err)
+	}
+	defer h.Close(ctx)
+	ended, err := h.Recover(ctx)
+	for _, c := range ended {
+		o.Say("change %s (%s) %s: %s", c.ID, c.What, c.State, c.Why)
+	}
+	return err
+}

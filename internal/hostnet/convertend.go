@@ -1,0 +1,72 @@
+package hostnet
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"os/exec"
+	"strings"
+
+	"kvmnet/internal/confirm"
+	"kvmnet/internal/netfiles"
+)
+
+// bridging reverts and finishes conversions.
+type bridging struct{ h *Host }
+
+// Revert implements confirm.Kind. No file was written yet.
+func (b bridging) Revert(ctx context.Context, c confirm.Change) error {
+	var then before
+	if err := json.Unmarshal(c.Before, &then); err != nil {
+		return fmt.Errorf("read what there was before %s: %w", c.What, err)
+	}
+	return b.h.kernel.revert(ctx, then.Kernel)
+}
+
+// Finish implements confirm.Kind: write the files, keep or remove the record, and tell
+// the manager. The record is there before the files of a conversion are, and as long
+// as those of its undoing are not, so that there is always a way back.
+func (b bridging) Finish(ctx context.Context, c confirm.Change) error {
+	var next after
+	if err := json.Unmarshal(c.After, &next); err != nil {
+		return fmt.Errorf("read what is to do after %s: %w", c.What, err)
+	}
+	r := next.Record
+	if next.Into {
+		if err := b.h.keep(r); err != nil {
+			return err
+		}
+	}
+	if err := netfiles.Write(b.h.Root, r.Files); err != nil {
+		return fmt.Errorf("write the files of %s: %w", r.Manager, err)
+	}
+	if !next.Into {
+		if err := b.h.forget(r.Bridge); err != nil {
+			return err
+		}
+	}
+	b.h.reload(ctx, r)
+	return nil
+}
+
+// reload has a manager that runs read its files again. The host is as they say by now,
+// so that one that does not answer is no failure of the change.
+func (h *Host) reload(ctx context.Context, r record) {
+	for _, line := range netfiles.Reload(r.Manager, r.Files, h.asker()) {
+		if err := h.Run(ctx, strings.Fields(line)); err != nil {
+			h.Log.Warn("tell the network manager of its new files", "manager", r.Manager, "error", err)
+		}
+	}
+}
+
+// asker asks which managers run in this system.
+func (h *Host) asker() netfiles.Asker { return netfiles.System{Root: h.Root} }
+
+// run runs a command of a network manager.
+func run(ctx context.Context, words []string) error {
+	out, err := exec.CommandContext(ctx, words[0], words[1:]...).CombinedOutput()
+	if err != nil {
+		return fmt.Errorf("%s: %w: %.200s", strings.Join(words, " "), err, strings.TrimSpace(string(out)))
+	}
+	return nil
+}

@@ -1,0 +1,141 @@
+package hostnet
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"path"
+	"slices"
+
+	"kvmnet/internal/api"
+	"kvmnet/internal/hostlink"
+	"kvmnet/internal/netns"
+	"kvmnet/internal/spec"
+)
+
+// links is the kernel of a network namespace.
+type links struct {
+	ns       *netns.NS
+	beforeOp func()
+	// borrowed are settings that kvmnet has changed, by their paths, with the values that
+	// are the host's own. Those are moved, for the others are given back.
+	borrowed func() (map[string]string, error)
+}
+
+// into implements kernel.
+func (l links) into(nic, bridge string, o bridgeOptions) (move, error) {
+	before, err := l.look(nic, bridge)
+	if err != nil {
+		return move{}, err
+	}
+	ops, warnings, err := hostlink.Convert(before, hostlink.Options{Bridge: bridge, STP: o.STP, Delay: o.Delay})
+	if err != nil {
+		return move{}, conflict(fmt.Sprintf("move %s into a bridge: %v", nic, err))
+	}
+	return l.move(before, ops, warnings)
+}
+
+// back implements kernel.
+func (l links) back(bridge, nic string) (move, error) {
+	before, err := l.look(nic, bridge)
+	if err != nil {
+		return move{}, err
+	}
+	ops, warnings, err := hostlink.Unconvert(before)
+	if err != nil {
+		return move{}, conflict(fmt.Sprintf("move %s out of %s: %v", nic, bridge, err))
+	}
+	return l.move(before, ops, warnings)
+}
+
+// look is what there is, with the host's own values of what we have borrowed.
+func (l links) look(nic, bridge string) (hostlink.State, error) {
+	s, err := hostlink.Look(l.ns, nic, bridge)
+	if errors.Is(err, hostlink.ErrNoInterface) {
+		return s, &api.Error{Code: api.CodeNotFound, Message: fmt.Sprintf("%v; 'ip link' lists them", err)}
+	}
+	if err != nil {
+		return s, err
+	}
+	borrowed, err := l.borrowed()
+	if err != nil {
+		return s, err
+	}
+	for _, state := range []*hostlink.State{&s, s.Bridge} {
+		if state == nil {
+			continue
+		}
+		for key := range state.Settings {
+			if own, is := borrowed[path.Join("net", path.Dir(key), state.Name, path.Base(key))]; is {
+				state.Settings[key] = own
+			}
+		}
+	}
+	return s, nil
+}
+
+func (l links) move(before hostlink.State, ops []hostlink.Op, warnings []hostlink.Warning) (move, error) {
+	data, err := json.Marshal(before)
+	if err != nil {
+		return move{}, err
+	}
+	m := move{Before: data, do: func(ctx context.Context) error { return l.do(ctx, ops) }}
+	for _, op := range ops {
+		m.Ops = append(m.Ops, op.String())
+	}
+	for _, w := range warnings {
+		m.Warnings = append(m.Warnings, string(w))
+	}
+	m.Live, err = l.live(before.Name)
+	return m, err
+}
+
+// live is the interface as files would tell of it.
+func (l links) live(name string) (spec.HostInterface, error) {
+	list, err := hostlink.List(l.ns)
+	if err != nil {
+		return spec.HostInterface{}, err
+	}
+	for _, i := range list {
+		if i.Name == name {
+			return i.HostInterface, nil
+		}
+	}
+	return spec.HostInterface{Name: name}, nil // a port, of which nothing is written
+}
+
+// apply implements kernel.
+func (l links) apply(ctx context.Context, m move) error { return m.do(ctx) }
+
+func (l links) do(ctx context.Context, ops []hostlink.Op) error {
+	return hostlink.Apply(ctx, l.ns, ops, func(int, hostlink.Op) error {
+		if l.beforeOp != nil {
+			l.beforeOp()
+		}
+		return nil
+	})
+}
+
+// revert implements kernel.
+func (l links) revert(ctx context.Context, data json.RawMessage) error {
+	var before hostlink.State
+	if err := json.Unmarshal(data, &before); err != nil {
+		return fmt.Errorf("read what there was before: %w", err)
+	}
+	now, err := hostlink.Again(l.ns, before)
+	if err != nil {
+		return err
+	}
+	ops, err := hostlink.Revert(now, before)
+	if err != nil {
+		return err
+	}
+	return l.do(ctx, ops)
+}
+
+// exists implements kernel.
+func (l links) exists(name string) (bool, error) {
+	names, err := linkNames(l.ns)
+	return slices.Contains(names, name), err
+}

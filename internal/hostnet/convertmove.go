@@ -1,0 +1,39 @@
+package hostnet
+
+import (
+	"context"
+	"encoding/json"
+
+	"kvmnet/internal/spec"
+)
+
+// kernel moves what an interface has. It is hostlink, but for tests of what becomes of
+// its failures.
+type kernel interface {
+	// into works out how a NIC gets into a bridge that is not there yet.
+	into(nic, bridge string, o bridgeOptions) (move, error)
+	// back works out how it gets out again, with all that the bridge has.
+	back(bridge, nic string) (move, error)
+	// apply makes a move; revert goes back to what there was before one, however much of
+	// it was made.
+	apply(ctx context.Context, m move) error
+	revert(ctx context.Context, before json.RawMessage) error
+	// exists reports whether there is an interface of that name.
+	exists(name string) (bool, error)
+}
+
+// bridgeOptions are settings of a bridge.
+type bridgeOptions struct {
+	STP   bool
+	Delay spec.Seconds
+}
+
+// move is what is to be done, and what there was before it.
+type move struct {
+	Ops      []string // as ip(8) would be told
+	Before   json.RawMessage
+	Live     spec.HostInterface // the NIC as it is now
+	Warnings []string
+
+	do func(context.Context) error
+}
