@@ -50,7 +50,7 @@ func (w *worker) do(op Op) error {
 	switch o := op.(type) {
 	case change:
 		return w.add(o)
-	case await:
+	case interface{ do(*socket) error }:
 		return errors.Join(w.flush(), o.do(w.socket))
 	case interface{ do() error }:
 		if err := w.flush(); err != nil {

@@ -6,7 +6,7 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// connected are the routes that the kernel makes with an address, and takes with it.
+// connected are the routes that the kernel makes with an address.
 func (a Address) connected() []Route {
 	if a.flags()&unix.IFA_F_NOPREFIXROUTE != 0 || a.linkLocal() {
 		return nil
@@ -23,6 +23,15 @@ func (a Address) connected() []Route {
 		list = append(list, kernelRoute(netip.PrefixFrom(p, 128), unix.RT_SCOPE_UNIVERSE, metric, netip.Addr{}))
 	}
 	return list
+}
+
+// taken are the routes that the kernel takes with an address: of IPv6 addresses that
+// have an end it leaves them (ipv6_del_addr in net/ipv6/addrconf.c).
+func (a Address) taken() []Route {
+	if _, ends := a.lifetime(); ends && a.family() == unix.AF_INET6 {
+		return nil
+	}
+	return a.connected()
 }
 
 // addressMetric6 is IP6_RT_PRIO_ADDRCONF.

@@ -1,9 +1,17 @@
 package hostlink_test
 
 import (
+	"flag"
+	"math/rand/v2"
+	"regexp"
+	"strings"
 	"testing"
 
+	"github.com/google/go-cmp/cmp"
+
 	"kvmnet/internal/hostlink"
+	"kvmnet/internal/netns"
+	"kvmnet/internal/nstest"
 	"kvmnet/internal/spec"
 )
 
@@ -110,6 +118,47 @@ var configurations = map[string][]string{
 	},
 }
 
+// ownOf prints what IP has on an interface, which is called IF. Multipath routes are
+// not listed by interface.
+func ownOf(t *testing.T, ns *netns.NS, name string) string {
+	t.Helper()
+	out := nstest.Run(t, ns, "sh", "-c", strings.ReplaceAll(`
+ip -d addr show dev NAME | grep -A1 inet
+ip -d -4 route show table all dev NAME; ip -d -6 route show table all dev NAME
+ip -4 rule | grep -w NAME; ip -6 rule | grep -w NAME; ip nexthop | grep -w NAME
+ip neigh show nud permanent dev NAME; ip neigh show proxy dev NAME; ip maddr show dev NAME | grep static
+true`, "NAME", name))
+	out = regexp.MustCompile(`\b`+name+`\b`).ReplaceAllString(out, "IF")
+	return regexp.MustCompile(`(valid_lft|preferred_lft|expires) \d+sec`).ReplaceAllString(out, "$1 …")
+}
+
+// onlyKernels says whether nothing is left but the link-local address and groups.
+var onlyKernels = regexp.MustCompile(`^((    inet6 fe80::.*\n.*|(unicast|local|anycast) fe80::.*|multicast ff00::.*|.* static)\n)*$`)
+
+func TestConvertMovesAll(t *testing.T) {
+	t.Parallel()
+	for name, lines := range configurations {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			m, _ := machine(t, lines...)
+			nic, other, settings := ownOf(t, m.NS(), "eth0"), ownOf(t, m.NS(), "eth1"), look(t, m.NS(), "eth0").Settings
+			convert(t, m.NS())
+			same(t, "of another interface", other, strings.ReplaceAll(ownOf(t, m.NS(), "eth1"), "oif br0", "oif eth0"))
+			after := look(t, m.NS(), "eth0")
+			if diff := cmp.Diff(settings, after.Bridge.Settings); diff != "" {
+				t.Errorf("settings of the NIC and the bridge (-NIC +bridge):\n%s", diff)
+			}
+			if name == "privacy" || name == "a secret" {
+				return // the kernel makes addresses of its own: see TestConvertKeepsWhatOnlyTheKernelMakes
+			}
+			same(t, "of the NIC, and then of the bridge", nic, ownOf(t, m.NS(), "br0"))
+			if left := ownOf(t, m.NS(), "eth0"); !onlyKernels.MatchString(left) {
+				t.Errorf("the NIC has still:\n%s", left)
+			}
+		})
+	}
+}
+
 func TestConvertAndUnconvertLeaveAllAsItWas(t *testing.T) {
 	t.Parallel()
 	for name, lines := range configurations {
@@ -140,6 +189,21 @@ func TestConvertAndRevertLeaveAllAsItWas(t *testing.T) {
 	}
 }
 
+var everyOp = flag.Bool("every-op", false, "stop a move before every single op, not before each seventh one")
+
+// ends are the ops before which a move is stopped, and its end. They begin at another
+// one in each run.
+func ends(ops int) (list []int) {
+	step, first := 7, rand.IntN(7)
+	if *everyOp {
+		step, first = 1, 0
+	}
+	for end := first; end < ops; end += step {
+		list = append(list, end)
+	}
+	return append(list, ops)
+}
+
 // TestConvertStoppedAnywhereIsReverted stops at every op of every configuration.
 func TestConvertStoppedAnywhereIsReverted(t *testing.T) {
 	t.Parallel()
@@ -152,12 +216,66 @@ func TestConvertStoppedAnywhereIsReverted(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			for end := range len(ops) + 1 {
+			for _, end := range ends(len(ops)) {
 				applyUntil(t, m.NS(), ops, end)
 				revert(t, m.NS(), state)
 				if after := dump(t, m.NS()); after != before {
 					t.Logf("stopped before op %d of\n%s", end, text(ops))
 					same(t, "after the revert", before, after)
+				}
+			}
+		})
+	}
+}
+
+// TestConvertKeepsWhatOnlyTheKernelMakes: a temporary address (RFC 8981) is in use on
+// the bridge, and back in its place afterwards, although nobody can give its flag.
+func TestConvertKeepsWhatOnlyTheKernelMakes(t *testing.T) {
+	t.Parallel()
+	m, _ := machine(t, configurations["privacy"]...)
+	before := nstest.Run(t, m.NS(), "ip", "-6", "-o", "addr", "show", "dev", "eth0", "temporary")
+	address, _, _ := strings.Cut(strings.Fields(before)[3], "/")
+	convert(t, m.NS())
+	if out := nstest.Run(t, m.NS(), "ip", "-6", "addr", "show", "dev", "br0", "to", address); !strings.Contains(out, "noprefixroute") {
+		t.Errorf("on the bridge: %q", out)
+	}
+	if out := nstest.Run(t, m.NS(), "ip", "-6", "route", "get", "2001:db8::1"); !strings.Contains(out, "dev br0") {
+		t.Errorf("the way out is %s", out)
+	}
+	if out := nstest.Run(t, m.NS(), "ip", "-6", "addr", "show", "dev", "eth0", "temporary"); !strings.Contains(out, address) {
+		t.Errorf("on the NIC: %q", out)
+	}
+	// An advertisement makes the copies on the bridge last longer.
+	configure(t, m.NS(), "ip -6 addr change 2001:db8::2/64 dev br0 valid_lft 9999 preferred_lft 9000 mngtmpaddr")
+	unconvert(t, m.NS())
+	out := nstest.Run(t, m.NS(), "ip", "-6", "addr", "show", "dev", "eth0", "to", "2001:db8::2")
+	if !regexp.MustCompile(`valid_lft 999\dsec`).MatchString(out) {
+		t.Errorf("what the advertisement said is lost: %s", out)
+	}
+}
+
+// TestUnconvertStoppedAnywhereIsReverted goes back into the bridge.
+func TestUnconvertStoppedAnywhereIsReverted(t *testing.T) {
+	t.Parallel()
+	for name, lines := range configurations {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			m, _ := machine(t, lines...)
+			convert(t, m.NS())
+			before, own, state := dump(t, m.NS()), ownOf(t, m.NS(), "br0"), look(t, m.NS(), "eth0")
+			ops, _, err := hostlink.Unconvert(state)
+			if err != nil {
+				t.Fatal(err)
+			}
+			for _, end := range ends(len(ops)) {
+				applyUntil(t, m.NS(), ops, end)
+				revert(t, m.NS(), state)
+				if after := ownOf(t, m.NS(), "br0"); after != own {
+					t.Logf("stopped before op %d of\n%s", end, text(ops))
+					same(t, "of the bridge, after the revert", own, after)
+				}
+				if end < len(ops) { // the bridge is the same one
+					same(t, "after the revert", before, dump(t, m.NS()))
 				}
 			}
 		})

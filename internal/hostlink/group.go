@@ -6,6 +6,7 @@ import (
 	"net"
 	"net/netip"
 	"os"
+	"slices"
 	"strconv"
 	"strings"
 )
@@ -51,8 +52,9 @@ func staticGroups(index int, _ string) (list []Group, err error) {
 	return list, err
 }
 
-// allHosts4 is the group every host is in (RFC 1112, section 4).
-var allHosts4 = netip.MustParseAddr("224.0.0.1")
+// byKernel4 are the group every host is in (RFC 1112, section 4) and that of snooping
+// bridges (RFC 4286, section 5).
+var byKernel4 = []netip.Addr{netip.MustParseAddr("224.0.0.1"), netip.MustParseAddr("224.0.0.106")}
 
 // groups4 reads a line for each interface, "2 eth0 : 1 V3", and below it its groups,
 // each the number of an address in the order of the host's bytes.
@@ -66,7 +68,7 @@ func groups4(index int, _ string) (list []Group, err error) {
 		case mine && len(row) > 0:
 			n, err := strconv.ParseUint(row[0], 16, 32)
 			a := netip.AddrFrom4([4]byte(bytes32(uint32(n))))
-			if err == nil && a != allHosts4 {
+			if err == nil && !slices.Contains(byKernel4, a) {
 				list = append(list, Group{Address: a.String()})
 			}
 		}
@@ -89,8 +91,8 @@ func groups6(index int, _ string) (list []Group, err error) {
 	return list, err
 }
 
-// joinedByKernel tells the groups of every node and router, and those of neighbour
-// discovery (RFC 4291, section 2.7.1).
+// joinedByKernel tells the groups of every node and router and those of neighbour
+// discovery (RFC 4291, section 2.7.1), and that of snooping bridges (RFC 4286).
 func joinedByKernel(a netip.Addr) bool {
 	b := a.As16()
 	rest := [13]byte(b[2:15])
@@ -98,6 +100,6 @@ func joinedByKernel(a netip.Addr) bool {
 	case b[1] == 2 && strings.HasPrefix(string(b[2:]), string([]byte{0, 0, 0, 0, 0, 0, 0, 0, 0, 1, 0xff})):
 		return true
 	default:
-		return rest == [13]byte{} && (b[15] == 1 || b[15] == 2)
+		return rest == [13]byte{} && (b[15] == 1 || b[15] == 2 || b[15] == 0x6a)
 	}
 }

@@ -125,7 +125,7 @@ func (e everything) state(ns *netns.NS, d device) (State, error) {
 		}
 	}
 	return s, ns.Do(func() (err error) {
-		s.Settings, s.Defaults = settings(d.name), settings("default")
+		s.Settings, s.Defaults = settings(d.name), defaults()
 		s.Groups, err = groups(d.index, d.name)
 		s.Link.Wireless = wireless("/sys", d.name, d.index)
 		return err
@@ -170,12 +170,20 @@ func token(d device) []byte {
 }
 
 // settable are the details of a bridge that can be given to a new one; the others
-// tell how it is doing.
+// tell how it is doing. Of the switches (struct br_boolopt_multi: which are on, which
+// are meant) those that are on are given: the kernel may not know the others.
 func settable(info Attrs) Attrs {
-	return info.without(
+	info = info.without(
 		unix.IFLA_BR_ROOT_ID, unix.IFLA_BR_BRIDGE_ID, unix.IFLA_BR_ROOT_PORT, unix.IFLA_BR_ROOT_PATH_COST,
 		unix.IFLA_BR_TOPOLOGY_CHANGE, unix.IFLA_BR_TOPOLOGY_CHANGE_DETECTED, unix.IFLA_BR_HELLO_TIMER, unix.IFLA_BR_TCN_TIMER,
 		unix.IFLA_BR_TOPOLOGY_CHANGE_TIMER, unix.IFLA_BR_GC_TIMER, unix.IFLA_BR_GROUP_ADDR, unix.IFLA_BR_PAD,
 		unix.IFLA_BR_MCAST_HASH_ELASTICITY, unix.IFLA_BR_MCAST_QUERIER_STATE, unix.IFLA_BR_FDB_N_LEARNED,
 	)
+	if info.number(unix.IFLA_BR_VLAN_FILTERING) == 0 { // the same
+		info = info.without(unix.IFLA_BR_VLAN_FILTERING)
+	}
+	if on := info.number(unix.IFLA_BR_MULTI_BOOLOPT); on != 0 {
+		return info.with(unix.IFLA_BR_MULTI_BOOLOPT, append(bytes32(on), bytes32(on)...))
+	}
+	return info.without(unix.IFLA_BR_MULTI_BOOLOPT)
 }

@@ -23,7 +23,6 @@ type move struct {
 	fresh    bool  // the new device is made for this
 	ops      []Op
 	current  map[string]string // settings of the new device, as the ops leave them
-	clear    []Address         // on the new device, whose nodad was for the way only
 	made     []Route           // those the kernel makes with addresses on the way
 }
 
@@ -135,9 +134,6 @@ func localRoute(a Address) Route {
 }
 
 func (m *move) finish() {
-	for _, a := range m.clear {
-		m.add(setAddress("change", m.to.Name, a))
-	}
 	m.settingsAfter()
 	if t := m.want.Link.Token; t != nil && !slices.Equal(t, m.to.Link.Token) {
 		m.add(setToken(m.to.Name, t))

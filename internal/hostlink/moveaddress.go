@@ -1,6 +1,7 @@
 package hostlink
 
 import (
+	"net/netip"
 	"slices"
 
 	"golang.org/x/sys/unix"
@@ -49,16 +50,22 @@ func (m *move) addresses6() {
 			m.lose(a)
 		}
 	}
+	var fresh []netip.Addr
 	for _, a := range slices.Backward(m.want.of(unix.AF_INET6)) {
 		have, there := findAddress(m.to.Addresses, a.id())
 		switch {
 		case a.failed():
 		case !there:
 			m.addAddress6(a)
+			fresh = append(fresh, a.local())
 		case have.kernelOnly():
 		case have.content() != a.content() || !have.lastsAs(a):
 			m.add(setAddress("change", m.to.Name, a.flagged(a.flags()&given)))
+			m.gain(a) // the kernel makes its route anew
 		}
+	}
+	if len(fresh) > 0 {
+		m.add(settle{m.to.Name, fresh})
 	}
 }
 
@@ -67,11 +74,12 @@ func (m *move) addAddress6(a Address) {
 		a = a.plain()
 	}
 	a = a.flagged(a.flags() & given)
-	m.add(setAddress("add", m.to.Name, a.flagged(a.flags()|unix.IFA_F_NODAD)))
-	m.gain(a)
-	if a.flags()&unix.IFA_F_NODAD == 0 {
-		m.clear = append(m.clear, a)
+	quick := a.flagged(a.flags() | unix.IFA_F_NODAD)
+	m.add(setAddress("add", m.to.Name, quick))
+	if a.flags() != quick.flags() {
+		m.add(setAddress("change", m.to.Name, a)) // which does not begin the detection
 	}
+	m.gain(a)
 }
 
 // plain is what a user can make of an address that only the kernel can make: connections
@@ -108,7 +116,7 @@ func (m *move) gain(a Address) {
 }
 
 func (m *move) lose(a Address) {
-	for _, r := range a.connected() {
+	for _, r := range a.taken() {
 		m.to.Routes = slices.DeleteFunc(slices.Clone(m.to.Routes), r.same)
 	}
 }

@@ -120,7 +120,7 @@ func (m *move) going() (list []Route) {
 		staying = append(staying, a.connected()...)
 	}
 	for _, a := range m.from.Addresses {
-		for _, r := range a.connected() {
+		for _, r := range a.taken() {
 			if !m.stays(a) && !contains(staying, r) {
 				list = append(list, r)
 			}

@@ -4,7 +4,9 @@ import (
 	"errors"
 	"fmt"
 	"net"
+	"net/netip"
 	"os"
+	"slices"
 	"strings"
 	"time"
 
@@ -68,16 +70,50 @@ func (a await) String() string { return "# wait until " + a.dev + " carries pack
 // patience with the kernel's work queues, which need less than a millisecond.
 const patience = 2 * time.Second
 
-// do looks again and again. A bridge that gets no carrier in time is left as it is:
-// it may come, and what follows does not need it.
 func (a await) do(s *socket) error {
-	for end, pause := time.Now().Add(patience), 50*time.Microsecond; time.Now().Before(end); pause = min(2*pause, 5*time.Millisecond) {
+	return eventually(func() (bool, error) {
 		d, err := s.device(a.dev)
 		if err != nil {
-			return fmt.Errorf("%s: %w", a, err)
+			return false, fmt.Errorf("%s: %w", a, err)
 		}
-		if d.flags&unix.IFF_RUNNING != 0 {
-			return nil
+		return d.flags&unix.IFF_RUNNING != 0, nil
+	})
+}
+
+// settle waits until a device takes packets to its new IPv6 addresses, which the kernel
+// sees to in a work queue, too.
+type settle struct {
+	dev  string
+	list []netip.Addr
+}
+
+func (a settle) String() string {
+	return "# wait until " + a.dev + " takes packets to " + fmt.Sprint(a.list)
+}
+
+func (a settle) do(s *socket) error {
+	d, err := s.device(a.dev)
+	if err != nil {
+		return fmt.Errorf("%s: %w", a, err)
+	}
+	return eventually(func() (bool, error) {
+		routes, err := s.objects("routes", unix.RTM_GETROUTE, unix.SizeofRtMsg, unix.AF_INET6)
+		taken := map[netip.Addr]bool{}
+		for _, o := range routes {
+			if r := (Route{Object: o}); r.kind() == unix.RTN_LOCAL && r.device() == d.index {
+				taken[r.destination().Addr()] = true
+			}
+		}
+		return !slices.ContainsFunc(a.list, func(ip netip.Addr) bool { return !taken[ip] }), err
+	})
+}
+
+// eventually looks again and again. What takes too long is left: it may come, and what
+// follows does not need it.
+func eventually(done func() (bool, error)) error {
+	for end, pause := time.Now().Add(patience), 50*time.Microsecond; time.Now().Before(end); pause = min(2*pause, 5*time.Millisecond) {
+		if ok, err := done(); ok || err != nil {
+			return err
 		}
 		time.Sleep(pause)
 	}

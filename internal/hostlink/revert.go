@@ -3,6 +3,7 @@ package hostlink
 import (
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 )
 
@@ -37,6 +38,9 @@ func revertToBridge(now, before State, passed time.Duration) ([]Op, error) {
 		bridge = *now.Bridge
 	}
 	want := before.Bridge.after(passed, bridge, &now)
+	if bridge.Index == 0 { // the kernel makes its link-local address again, of the same secret
+		want.Addresses = slices.DeleteFunc(want.Addresses, func(a Address) bool { return a.linkLocal() && a.kernelOnly() })
+	}
 	stay := before.after(passed, now, now.Bridge)
 	return toBridge(now, bridge, want, stay), nil
 }

@@ -33,6 +33,18 @@ func settings(name string) map[string]string {
 	return all
 }
 
+// defaults are the settings that the next interface has. Those of neighbours are shown
+// in the first namespace only; in others the loopback has them as well.
+func defaults() map[string]string {
+	all := settings("default")
+	for key, value := range settings("lo") {
+		if _, there := all[key]; !there && strings.Contains(key, "/neigh/") {
+			all[key] = value
+		}
+	}
+	return all
+}
+
 // wireless says whether an interface is a station of a wireless network, by the tree of
 // /sys, which may show the interfaces of another namespace.
 func wireless(sys, name string, index int) bool {

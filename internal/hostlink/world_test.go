@@ -32,7 +32,7 @@ func machine(t testing.TB, lines ...string) (m, outside *testhost.Host) {
 	}
 	configure(t, m.NS(), lines...)
 	nstest.Eventually(t, 10*time.Second, func() error {
-		if out := nstest.Run(t, m.NS(), "ip", "addr", "show", "tentative"); out != "" {
+		if out := nstest.Run(t, m.NS(), "ip", "-o", "addr", "show", "tentative"); out != "" {
 			return errors.New(out)
 		}
 		return nil
@@ -49,24 +49,21 @@ func configure(t testing.TB, ns *netns.NS, lines ...string) {
 
 // views print all that ip(8) tells of the host and what is set for eth0.
 const views = `
-ip -d addr show
-echo "# routes"; ip -d -4 route show table all; ip -d -6 route show table all
-echo "# nexthops"; ip nexthop show
-echo "# rules"; ip -4 rule; ip -6 rule
-echo "# neighbours"; ip neigh show nud permanent; ip neigh show proxy
-echo "# groups"; ip maddr show
-echo "# settings"; cd /proc/sys/net; for f in ipv?/conf/eth0/* ipv?/neigh/eth0/*; do echo $f $(cat $f 2>/dev/null); done`
+printf '%s\n' 'addr show' 'rule show' 'neigh show nud permanent' 'neigh show proxy' 'maddr show' 'nexthop show' | ip -d -batch -
+printf '%s\n' 'route show table all' 'rule show' | ip -d -6 -force -batch -
+ip -d -4 route show table all
+cd /proc/sys/net; grep -s . ipv?/conf/eth0/* ipv?/neigh/eth0/*; true`
 
 // unordered are lines whose order says only which came first: groups, and the routes
 // to the host's own addresses, all of which the kernel made.
 var unordered = regexp.MustCompile(`^(\t|(local|broadcast|anycast|multicast) .* table local proto kernel )`)
 
-var passing = regexp.MustCompile(`(valid_lft|preferred_lft|expires) \d+sec`)
+var passing = regexp.MustCompile(`(valid_lft|preferred_lft|expires|_timer) +[\d.]+(sec)?`)
 
 // dump is a machine as text. What gets less by the second has no number.
 func dump(t testing.TB, ns *netns.NS) string {
 	t.Helper()
-	lines := strings.Split(passing.ReplaceAllString(nstest.Run(t, ns, "sh", "-ec", views), "$1 …"), "\n")
+	lines := strings.Split(passing.ReplaceAllString(nstest.Run(t, ns, "sh", "-c", views), "$1 …"), "\n")
 	for i := range lines {
 		for j := i; j > 0 && unordered.MatchString(lines[j]) && unordered.MatchString(lines[j-1]) && lines[j] < lines[j-1]; j-- {
 			lines[j], lines[j-1] = lines[j-1], lines[j]
