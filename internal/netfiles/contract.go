@@ -22,13 +22,14 @@ const (
 // Change is what becomes of one file. Its path is absolute in the tree; nil content
 // is no file.
 type Change struct {
-	Path          string      `json:"path"`
-	Before, After []byte      `json:",omitempty"`
-	Mode          fs.FileMode `json:"mode"`           // of the file after; of the file before where there is one
-	UID           int         `json:"uid,omitempty"`  // owner of the file before
-	GID           int         `json:"gid,omitempty"`  // group of the file before
-	Link          string      `json:"link,omitempty"` // the path is a symbolic link to this; the content is that of its target
-	Dirs          []string    `json:"dirs,omitempty"` // above a new file: made with it, and removed with it when empty
+	Path   string      `json:"path"`
+	Before []byte      `json:"before,omitzero"` // nil is no file, which an empty one is not
+	After  []byte      `json:"after,omitzero"`
+	Mode   fs.FileMode `json:"mode"`           // of the file after; of the file before where there is one
+	UID    int         `json:"uid,omitempty"`  // owner of the file before
+	GID    int         `json:"gid,omitempty"`  // group of the file before
+	Link   string      `json:"link,omitempty"` // the path is a symbolic link to this; the content is that of its target
+	Dirs   []string    `json:"dirs,omitempty"` // above a new file: made with it, and removed with it when empty
 }
 
 // Conversion is a bridge that takes the place of a NIC.

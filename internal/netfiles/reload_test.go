@@ -39,7 +39,7 @@ func (b *boot) move() {
 	ip("link set %s master br0", nic)
 	for _, a := range addresses {
 		nodad := map[bool]string{true: "nodad"}[strings.Contains(a, ":")]
-		ip("addr replace %s dev br0 %s", a, nodad) // a file that matches the MAC had the manager add it already
+		ip("addr add %s dev br0 %s", a, nodad)
 	}
 	for _, r := range routes {
 		ip("%s dev br0 onlink", r)
@@ -68,6 +68,10 @@ func TestReloadTakesNoAddressAway(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
+			shield, err := Shield(s.tree(t, m.root), manager, s.conversion())
+			must(t, err)
+			must(t, Write(m.root, shield))
+			b.reload(manager, shield, runs[name])
 			b.move()
 			var seen bytes.Buffer
 			monitor := b.host.Command(t.Context(), "ip", "monitor", "address", "dev", "br0")
@@ -78,10 +82,7 @@ func TestReloadTakesNoAddressAway(t *testing.T) {
 			if err := Write(m.root, changes); err != nil {
 				t.Fatal(err)
 			}
-			for _, line := range Reload(manager, changes, runs[name]) {
-				line = strings.Replace(line, "netplan generate", "/usr/libexec/netplan/generate --root-dir "+m.root, 1)
-				b.run(strings.Fields(line)...)
-			}
+			b.reload(manager, changes, runs[name])
 			b.reloaded(manager)
 			monitor.Close()
 			if strings.Contains(seen.String(), "Deleted") {
@@ -93,6 +94,15 @@ func TestReloadTakesNoAddressAway(t *testing.T) {
 			}
 			b.off()
 		})
+	}
+}
+
+// reload has the manager read its files again.
+func (b *boot) reload(m Manager, changes []Change, runs running) {
+	b.t.Helper()
+	for _, line := range Reload(m, changes, runs) {
+		line = strings.Replace(line, "netplan generate", "/usr/libexec/netplan/generate --root-dir "+b.root, 1)
+		b.run(strings.Fields(line)...)
 	}
 }
 
