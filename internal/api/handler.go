@@ -42,6 +42,7 @@ func Handler(s Service) http.Handler {
 	}))
 	routeLibvirt(m, s)
 	routeBridges(m, s)
+	routeInterfaces(m, s)
 	m.Handle("GET /v1/ports", list(s.Ports))
 	m.Handle("POST /v1/ports", take(func(ctx context.Context, r AddPort) (any, error) {
 		if r.Port == nil {

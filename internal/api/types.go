@@ -194,6 +194,7 @@ type AddNetwork struct {
 // Service is what the daemon can do. Every error is or wraps an *Error.
 type Service interface {
 	BridgeService
+	InterfaceService
 
 	Status(ctx context.Context) (Status, error)
 	Networks(ctx context.Context) ([]Network, error)

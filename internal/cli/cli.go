@@ -155,7 +155,7 @@ you.`,
 	}
 	add(wholeGroup, a.applyCommand(), a.diffCommand(), a.getCommand(), a.deleteCommand(), a.verifyCommand(), a.demoCommand(), a.importCommand(), a.exportCommand())
 	add(objectGroup, a.netCommand(), a.portCommand(), a.addrCommand(), a.leasesCommand(), a.leaseCommand(),
-		a.runCommand(), a.ifupCommand(), a.ifdownCommand(), a.bridgeHelperCommand(), a.bridgeCommand())
+		a.runCommand(), a.ifupCommand(), a.ifdownCommand(), a.bridgeHelperCommand(), a.bridgeCommand(), a.ifaceCommand())
 	add(routerGroup, a.routerCommand(), a.forwardCommand(), a.policyCommand(), a.setCommand())
 	add(serviceGroup, a.daemonCommand(), a.statusCommand(), a.eventsCommand(), a.doctorCommand(), a.gcCommand(), a.pauseCommand(), a.resumeCommand(), a.recoverCommand())
 	root.AddCommand(a.completionCommand(), a.versionCommand())

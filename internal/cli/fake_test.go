@@ -23,6 +23,7 @@ type fake struct {
 	paused    bool
 	orphans   []api.Orphan
 	waiting   waiting
+	ifaces    ifaces
 	listeners map[chan api.Event]bool
 	seen      []string // calls whose arguments matter
 	namespace string   // path of that of the router inside

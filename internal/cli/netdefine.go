@@ -95,27 +95,36 @@ on editing; it is kept in a file until it is accepted.`,
 		}}
 }
 
-// editFile runs the editor until the text is accepted or the user gives up, and
-// removes the file when nothing in it can be missed.
+// editFile runs the editor until the text is accepted or the user gives up.
 func (a *app) editFile(cmd *cobra.Command, name, file, old string) error {
+	return a.editUntil("network/"+name, file, old, func(text string) error {
+		n, err := a.client().Define(cmd.Context(), api.DefineRequest{File: api.File{Name: file, Text: text}})
+		if err == nil {
+			a.caution(n.Notes)
+			a.say("network/%s changed", n.Name)
+			a.notePending(n.Network)
+		}
+		return err
+	})
+}
+
+// editUntil runs the editor until the text is accepted or the user gives up, and
+// removes the file when nothing in it can be missed.
+func (a *app) editUntil(object, file, old string, put func(text string) error) error {
 	for {
 		text, err := a.runEditor(file)
 		if err != nil {
 			return fmt.Errorf("%w; the text is kept in %s", err, file)
 		}
 		if text == old {
-			a.say("network/%s not changed", name)
+			a.say("%s not changed", object)
 			return os.Remove(file)
 		}
-		n, err := a.client().Define(cmd.Context(), api.DefineRequest{File: api.File{Name: file, Text: text}})
-		if err == nil {
-			a.caution(n.Notes)
-			a.say("network/%s changed", n.Name)
-			a.notePending(n.Network)
+		if err = put(text); err == nil {
 			return os.Remove(file)
 		}
 		if !a.again(err) {
-			return fmt.Errorf("network/%s not changed; the text is kept in %s", name, file)
+			return fmt.Errorf("%s not changed; the text is kept in %s", object, file)
 		}
 	}
 }

@@ -92,6 +92,13 @@ func writeYAML(w io.Writer, v any) error {
 	return e.Close()
 }
 
+// yamlText is a value as YAML.
+func yamlText(v any) (string, error) {
+	var b bytes.Buffer
+	err := writeYAML(&b, v)
+	return b.String(), err
+}
+
 // plain takes the braces and quotes of JSON away where YAML needs none.
 func plain(n *yaml.Node) {
 	n.Style = 0

@@ -114,7 +114,7 @@ func unknownCommand(cmd *cobra.Command, name string) error {
 func nearCommands(cmd *cobra.Command, name string) []string {
 	cmd.SuggestionsMinimumDistance = 2
 	near := cmd.SuggestionsFor(name)
-	if strings.HasPrefix(name, "net-") && !cmd.HasParent() {
+	if (strings.HasPrefix(name, "net-") || strings.HasPrefix(name, "iface-")) && !cmd.HasParent() {
 		var known []string
 		for _, v := range verbs() {
 			known = append(known, v.name)

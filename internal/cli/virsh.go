@@ -11,7 +11,7 @@ import (
 	"kvmnet/internal/api"
 )
 
-// The second voice of this command line: net-list, net-start and the other names
+// The second voice of this command line: net-list, iface-start and the other names
 // with a hyphen speak as virsh does, with its arguments, columns, messages and exit
 // codes, for the scripts and the fingers that know it. What is ours there is -o,
 // --socket, and warnings, which only a person at a terminal sees.
@@ -43,10 +43,10 @@ var errSaid = errors.New("said in virsh's words")
 
 // verbs are all of them, in the order of virsh's help.
 func verbs() []*verb {
-	return []*verb{
+	return append(ifaceVerbs(), []*verb{
 		netAutostart, netCreate, netDefine, netDesc, netDestroy, netDHCPLeases, netDumpXML, netEdit, netEvent, netInfo, netList,
 		netMetadata, netName, netStart, netUndefine, netUpdate, netUUID, netPortList, netPortCreate, netPortDumpXML, netPortDelete,
-	}
+	}...)
 }
 
 // verbCalled returns the verb of a name; nil when there is none.

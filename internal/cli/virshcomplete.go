@@ -65,6 +65,10 @@ func (a *app) valuesOf(v *verb, p param, args arguments) ([]cobra.Completion, co
 		return a.networkNames(v.fits(), nil), only
 	case portParam.name:
 		return a.portUUIDs(args.given[networkParam.name]), only
+	case ifaceParam.name:
+		return a.interfaceNames(v.fitsInterface()), only
+	case bridgeParam.name:
+		return a.interfaceNames(isHostBridge), only
 	case "file", "xml":
 		return []cobra.Completion{"xml"}, cobra.ShellCompDirectiveFilterFileExt
 	case socketParam.name:
@@ -94,4 +98,17 @@ func (a *app) portUUIDs(network string) []cobra.Completion {
 		}
 		return p.Spec.UUID, p.Name
 	}, nil)
+}
+
+// fitsInterface tells on which interfaces of the host a verb can do something.
+func (v *verb) fitsInterface() func(api.HostInterface) bool {
+	switch v {
+	case ifaceStart:
+		return isDown
+	case ifaceDestroy:
+		return isUp
+	case ifaceUndefine, ifaceEdit:
+		return isConfigured
+	}
+	return anyInterface
 }

@@ -187,5 +187,5 @@ func (c *call) editMetadata(n api.Network, show func() (string, error), put func
 		}
 		return text, nil
 	}
-	return c.edit(editing{".xml", get, put}, n)
+	return c.edit(editing{n.Name, ".xml", get, put, func(err error) string { return c.why(err, n) }})
 }

@@ -20,14 +20,14 @@ var netEdit = &verb{name: "net-edit", help: "edit XML configuration for a networ
 			return err
 		}
 		name := n.Name
-		e := editing{suffix: ".xml",
+		e := editing{name: n.Name, suffix: ".xml", why: func(err error) string { return c.why(err, n) },
 			get: func() (string, error) { return c.client().NetworkXML(c.ctx, n.Name, true) },
 			put: func(f api.File) error {
 				d, err := c.client().Define(c.ctx, api.DefineRequest{File: f, XML: true})
 				name = d.Name
 				return err
 			}}
-		changed, err := c.edit(e, n)
+		changed, err := c.edit(e)
 		switch {
 		case err != nil:
 			return err
@@ -41,9 +41,10 @@ var netEdit = &verb{name: "net-edit", help: "edit XML configuration for a networ
 
 // editing is a text that the user changes in an editor.
 type editing struct {
-	suffix string // of the file's name
-	get    func() (string, error)
-	put    func(api.File) error
+	name, suffix string // of its file
+	get          func() (string, error)
+	put          func(api.File) error
+	why          func(error) string // words an error of either
 }
 
 // What the user may answer after an error.
@@ -55,12 +56,12 @@ const (
 
 // edit lets the user change a text until it is taken or given up. What is given up
 // stays in its file.
-func (c *call) edit(e editing, n api.Network) (changed bool, err error) {
+func (c *call) edit(e editing) (changed bool, err error) {
 	old, err := e.get()
 	if err != nil {
-		return false, virshError{c.why(err, n)}
+		return false, virshError{e.why(err)}
 	}
-	file, err := keep(n.Name, e.suffix, old)
+	file, err := keep(e.name, e.suffix, old)
 	if err != nil {
 		return false, err
 	}
@@ -70,7 +71,7 @@ func (c *call) edit(e editing, n api.Network) (changed bool, err error) {
 				return false, err
 			}
 		}
-		failed := c.offer(e, n, file, &old)
+		failed := c.offer(e, file, &old)
 		if failed == "" {
 			return true, os.Remove(file)
 		}
@@ -95,7 +96,7 @@ func (c *call) edited(file, old string) (changed bool, err error) {
 
 // offer hands the text in; it returns what failed, and has told why. When somebody
 // else has changed it meanwhile the user is asked first, once.
-func (c *call) offer(e editing, n api.Network, file string, old *string) (failed string) {
+func (c *call) offer(e editing, file string, old *string) (failed string) {
 	now, err := e.get()
 	if err == nil && now != *old {
 		*old = now
@@ -109,7 +110,7 @@ func (c *call) offer(e editing, n api.Network, file string, old *string) (failed
 		err = e.put(api.File{Name: file, Text: string(text)})
 	}
 	if err != nil {
-		c.wail(virshError{c.why(err, n)})
+		c.wail(virshError{e.why(err)})
 		return "Failed."
 	}
 	return ""

@@ -58,18 +58,22 @@ func (a *app) virshTopic() *cobra.Command {
 	for _, v := range verbs() {
 		fmt.Fprintf(&list, "  %-17s %s\n", v.name, short(v.help))
 	}
-	return &cobra.Command{Use: "virsh", Short: "the commands of virsh, net-list and others, for those who know them",
-		Long: `Every network command of virsh is a command of kvmnet, too, and takes the same
-arguments, prints the same columns and messages, and ends with the same exit
-codes, so that scripts go on working with another word in front:
+	return &cobra.Command{Use: "virsh", Short: "the commands of virsh, net-list, iface-bridge and others, for those who know them",
+		Long: `Every command of virsh about networks and interfaces of the host is a command of
+kvmnet, too, and takes the same arguments, prints the same columns and messages,
+and ends with the same exit codes, so that scripts go on working with another word
+in front:
 
 ` + list.String() + `
-A network is named by its name or its UUID, and arguments by their place or by
---network, --file and so on. 'kvmnet net-list --help' explains one of them.
+A network is named by its name or its UUID, an interface by its name or its MAC,
+and arguments by their place or by --network, --file and so on. 'kvmnet net-list
+--help' explains one of them.
 
 What virsh does not have: -o json and -o yaml, net-update of every section, and
-warnings of what a file says in vain, which only a person at a terminal sees.
-The commands 'kvmnet net ...' do the same in kvmnet's own words.`,
+warnings of what a file says in vain, which only a person at a terminal sees. An
+interface that carries your SSH session is stopped with --force only, and a bridge
+that takes it over is taken back unless you confirm it; kvmnet tells how. The
+commands 'kvmnet net ...' and 'kvmnet iface ...' do the same in kvmnet's own words.`,
 		Example: `  kvmnet net-define default.xml
   kvmnet net-start default
   kvmnet net-list --all`}
@@ -77,6 +81,8 @@ The commands 'kvmnet net ...' do the same in kvmnet's own words.`,
 
 // short is a help text that fits a line of the list.
 func short(help string) string {
-	help, _, _ = strings.Cut(help, " or modify an existing")
+	for _, end := range []string{" or modify an existing", ", which can be later"} {
+		help, _, _ = strings.Cut(help, end)
+	}
 	return help
 }

@@ -64,7 +64,7 @@ var rooms = map[string][]string{
 	"internal/hostlink": {"netns", "spec"},
 	"internal/netfiles": {"spec", "specfile"},
 	"internal/confirm":  {},
-	"internal/hostnet":  {"api", "confirm", "hostlink", "libvirtxml", "netfiles", "netns", "spec"},
+	"internal/hostnet":  {"api", "confirm", "hostlink", "libvirtxml", "netfiles", "netns", "spec", "specfile"},
 
 	// Pure but for the engine of expressions.
 	"internal/xpath": {"xmltree"},

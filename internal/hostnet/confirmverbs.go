@@ -14,7 +14,8 @@ import (
 // network, and tells what became of it.
 func (h *Host) Recover(ctx context.Context) ([]api.HostChange, error) {
 	ended, err := h.journal.Recover(ctx)
-	return told(ended), err
+	expired, late := h.expire(ctx)
+	return told(slices.Concat(ended, expired)), errors.Join(err, late)
 }
 
 // Changes implements api.BridgeService.

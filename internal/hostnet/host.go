@@ -80,6 +80,7 @@ func Open(o Options) (*Host, error) {
 		kinds = map[string]confirm.Kind{}
 	}
 	kinds[bridgeKind] = bridging{h}
+	kinds[interfacesKind] = opening{h}
 	h.journal, err = confirm.Open(confirm.Options{Dir: filepath.Join(o.StateDir, "changes"), Boot: boot, Kinds: kinds, Log: o.Log,
 		Ended: h.ended, BeforeWrite: o.BeforeWrite})
 	return h, err

@@ -1,0 +1,256 @@
+package hostnet
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"maps"
+	"path"
+	"slices"
+	"strings"
+
+	"kvmnet/internal/api"
+	"kvmnet/internal/confirm"
+	"kvmnet/internal/netfiles"
+	"kvmnet/internal/spec"
+)
+
+// interfacesKind is the kind of the change that iface-begin opens, and its name in the
+// journal: there is one at a time.
+const interfacesKind = "interfaces"
+
+// begun is what a change of interfaces goes back to.
+type begun struct {
+	Files map[string]netfiles.File      `json:"files"` // of network managers, below /etc
+	Up    map[string]spec.HostInterface `json:"up"`    // interfaces that were up, as they were
+	Bound []string                      `json:"bound"` // bridges that took the place of a NIC
+}
+
+// BeginInterfaces implements api.InterfaceService.
+func (h *Host) BeginInterfaces(ctx context.Context) error {
+	h.turns.Lock()
+	defer h.turns.Unlock()
+	if h.open() != nil {
+		return because(api.ReasonBegun, "there is an open change of interfaces: 'kvmnet iface commit' or 'kvmnet iface rollback' first")
+	}
+	s, err := h.look()
+	if err != nil {
+		return refuse(err)
+	}
+	then := begun{Files: s.written(), Up: map[string]spec.HostInterface{}}
+	for name, l := range s.live {
+		if l.Up {
+			then.Up[name] = l.HostInterface
+		}
+	}
+	converted, err := h.Conversions(ctx)
+	if err != nil {
+		return refuse(err)
+	}
+	for _, c := range converted {
+		then.Bound = append(then.Bound, c.Bridge)
+	}
+	data, err := json.Marshal(then)
+	if err == nil {
+		_, err = h.journal.Arm(ctx, confirm.Change{ID: interfacesKind, Kind: interfacesKind, What: "interfaces since iface-begin", Holds: []string{"interfaces"}, Lasting: true, Before: data})
+	}
+	return refuse(err)
+}
+
+// written are the files that people and managers write; those of packages stay as they
+// are.
+func (s sight) written() map[string]netfiles.File {
+	files := map[string]netfiles.File{}
+	for name, f := range s.tree.Files {
+		if strings.HasPrefix(name, "/etc/") {
+			files[name] = *f
+		}
+	}
+	return files
+}
+
+// open is the open change of interfaces, nil when there is none.
+func (h *Host) open() *confirm.Entry {
+	for _, e := range h.journal.Pending() {
+		if e.Kind == interfacesKind {
+			return &e
+		}
+	}
+	return nil
+}
+
+// CommitInterfaces implements api.InterfaceService. Bridges that wait for a confirmation
+// are confirmed by it.
+func (h *Host) CommitInterfaces(ctx context.Context) error {
+	e := h.open()
+	if e == nil {
+		return because(api.ReasonNotBegun, "there is no open change of interfaces: 'kvmnet iface begin' opens one")
+	}
+	for _, made := range h.since(*e) {
+		if _, err := h.journal.Confirm(ctx, made.ID, "iface-commit"); err != nil {
+			return refuse(err)
+		}
+	}
+	_, err := h.journal.Confirm(ctx, e.ID, "iface-commit")
+	return refuse(err)
+}
+
+// RollbackInterfaces implements api.InterfaceService.
+func (h *Host) RollbackInterfaces(ctx context.Context) error {
+	e := h.open()
+	if e == nil {
+		return because(api.ReasonNotBegun, "there is no open change of interfaces: 'kvmnet iface begin' opens one")
+	}
+	_, err := h.journal.Rollback(ctx, e.ID, "iface-rollback")
+	return refuse(err)
+}
+
+// since are the conversions that wait and were made after a change was opened, the
+// newest first.
+func (h *Host) since(opened confirm.Entry) []confirm.Entry {
+	return slices.DeleteFunc(h.journal.Pending(), func(e confirm.Entry) bool {
+		return e.Kind != bridgeKind || e.State != confirm.Armed || e.Made.Before(opened.Made)
+	})
+}
+
+// opening reverts and finishes changes of interfaces.
+type opening struct{ h *Host }
+
+// Finish implements confirm.Kind: all stays as it is.
+func (opening) Finish(context.Context, confirm.Change) error { return nil }
+
+// Revert implements confirm.Kind. The steps: take conversions back that wait, then
+// those that were confirmed, write the files as they were, and, in the boot in which
+// it was opened, bring interfaces back to what they were.
+func (o opening) Revert(ctx context.Context, c confirm.Change) error {
+	var then begun
+	if err := json.Unmarshal(c.Before, &then); err != nil {
+		return fmt.Errorf("read what there was before %s: %w", c.What, err)
+	}
+	same := c.Boot == o.h.journal.Boot
+	for _, made := range o.h.since(confirm.Entry{Change: c}) {
+		if _, err := o.h.journal.Rollback(ctx, made.ID, "iface-rollback"); err != nil {
+			return err
+		}
+	}
+	if err := o.h.unbind(ctx, then, same); err != nil {
+		return err
+	}
+	if err := o.h.restore(then); err != nil {
+		return err
+	}
+	if !same {
+		return nil // nothing is up that was made before this boot
+	}
+	return o.h.relive(ctx, then)
+}
+
+// unbind takes conversions back that were confirmed since.
+func (h *Host) unbind(ctx context.Context, then begun, live bool) error {
+	now, err := h.Conversions(ctx)
+	if err != nil {
+		return err
+	}
+	for _, c := range now {
+		if slices.Contains(then.Bound, c.Bridge) {
+			continue
+		}
+		if live {
+			m, err := h.kernel.back(c.Bridge, c.Interface)
+			if err == nil {
+				err = h.kernel.apply(ctx, m)
+			}
+			if err != nil {
+				return fmt.Errorf("take %s out of %s: %w", c.Interface, c.Bridge, err)
+			}
+		}
+		if err := h.forget(c.Bridge); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// restore writes all files as they were, and removes those that are new.
+func (h *Host) restore(then begun) error {
+	tree, err := netfiles.Read(h.Root)
+	if err != nil {
+		return err
+	}
+	now := sight{tree: tree}.written()
+	var changes []netfiles.Change
+	for _, name := range slices.Sorted(maps.Keys(now)) {
+		f := now[name]
+		old, was := then.Files[name]
+		if c := (netfiles.Change{Path: name, Before: append([]byte{}, f.Text...), Mode: f.Mode, UID: f.UID, GID: f.GID, Link: f.Link}); !was {
+			changes = append(changes, c)
+		} else if c.After, c.Mode = append([]byte{}, old.Text...), old.Mode; !sameFile(c.Before, c.After) {
+			changes = append(changes, c)
+		}
+	}
+	for _, name := range slices.Sorted(maps.Keys(then.Files)) {
+		if _, is := now[name]; !is {
+			f := then.Files[name]
+			changes = append(changes, netfiles.Change{Path: name, After: append([]byte{}, f.Text...), Mode: f.Mode, UID: f.UID, GID: f.GID, Link: f.Link, Dirs: missingDirs(tree, name)})
+		}
+	}
+	return netfiles.Write(h.Root, changes)
+}
+
+// missingDirs are the directories above a path that are not there, outermost first.
+func missingDirs(t netfiles.Tree, file string) (dirs []string) {
+	for d := path.Dir(file); d != "/" && !t.Dirs[d]; d = path.Dir(d) {
+		dirs = append([]string{d}, dirs...)
+	}
+	return dirs
+}
+
+// relive brings interfaces back to what they were: it stops those that were not up,
+// and starts those that are not up any more or are something else than they were.
+func (h *Host) relive(ctx context.Context, then begun) error {
+	s, err := h.look()
+	if err != nil {
+		return err
+	}
+	for _, name := range s.names() {
+		if _, was := then.Up[name]; !was && s.live[name].Up {
+			if err := h.takeDown(ctx, s, s.tell(name)); err != nil {
+				return fmt.Errorf("stop %s: %w", name, err)
+			}
+		}
+	}
+	if s, err = h.look(); err != nil {
+		return err
+	}
+	for _, name := range slices.Sorted(maps.Keys(then.Up)) {
+		was := then.Up[name]
+		if now, there := s.live[name]; there && now.Up && sameInterface(now.HostInterface, was) {
+			continue
+		}
+		m, i := netfiles.Manager(""), was
+		if d, there := s.defined[name]; there {
+			m, i = d.Manager, d.Interface
+		}
+		if err := h.bringUp(ctx, s, m, i); err != nil {
+			return fmt.Errorf("start %s: %w", name, err)
+		}
+	}
+	return nil
+}
+
+// sameInterface compares two interfaces as they are in the kernel.
+func sameInterface(a, b spec.HostInterface) bool {
+	x, errX := json.Marshal(a)
+	y, errY := json.Marshal(b)
+	return errX == nil && errY == nil && string(x) == string(y)
+}
+
+// expire rolls back what was opened before this boot: nobody committed it.
+func (h *Host) expire(ctx context.Context) ([]confirm.Entry, error) {
+	e := h.open()
+	if e == nil || e.Boot == h.journal.Boot {
+		return nil, nil
+	}
+	end, err := h.journal.Rollback(ctx, e.ID, "the machine was started anew before iface-commit")
+	return []confirm.Entry{end}, err
+}
