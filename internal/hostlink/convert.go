@@ -87,14 +87,16 @@ func toBridge(nic, bridge, want, stay State) []Op {
 	m := move{from: nic, to: bridge, want: want, stay: stay, fresh: bridge.Index == 0}
 	want.Link.Master = ""
 	if m.fresh {
-		m.add(addLink(want.Name, "bridge", bridgeText(want.Link), Attrs{
-			{unix.IFLA_ADDRESS, want.Link.MAC[:]}, {unix.IFLA_MTU, bytes32(uint32(want.Link.MTU))},
-		}, want.Link.Details))
+		m.add(addLink(want.Name, "bridge", bridgeText(want.Link), Attrs{{unix.IFLA_ADDRESS, want.Link.MAC[:]}}, want.Link.Details))
+		if want.Link.MTU != defaultMTU { // set it, or it follows the least of the ports
+			m.add(setMTU(want.Name, want.Link.MTU))
+		}
 	}
 	m.begin()
 	m.prepare()
 	if nic.Link.Master != want.Name {
 		m.add(enslave(nic.Name, want.Name), await{want.Name})
+		m.proxiesAgain()
 	}
 	m.switchOver()
 	m.strip()
@@ -105,7 +107,7 @@ func toBridge(nic, bridge, want, stay State) []Op {
 // bridgeText is what ip-link(8) is told of a new bridge.
 func bridgeText(l Link) string {
 	w := words{}
-	w.add("address", l.MAC, "mtu", l.MTU, "type", "bridge",
+	w.add("address", l.MAC, "type", "bridge",
 		"forward_delay", l.Details.number(unix.IFLA_BR_FORWARD_DELAY), "stp_state", l.Details.number(unix.IFLA_BR_STP_STATE))
 	return w.String()
 }

@@ -70,6 +70,16 @@ func (m *move) neighbours() {
 	}
 }
 
+// proxiesAgain gives a bridge its proxies again that lost its carrier while it had no
+// port: the kernel then forgets them, sooner or later.
+func (m *move) proxiesAgain() {
+	for _, n := range m.want.Neighbours {
+		if n.proxy() && !m.fresh {
+			m.add(setNeighbour(m.to.Name, n))
+		}
+	}
+}
+
 func (n Neighbour) same(other Neighbour) bool { return n.canonical() == other.canonical() }
 
 func (n Neighbour) namesake(other Neighbour) bool { return n.id() == other.id() }
