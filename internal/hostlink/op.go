@@ -13,7 +13,10 @@ type change struct {
 	text        string // as ip(8) is told it
 	kind, flags uint16
 	object      Object
-	dev, master string
+	dev         string
+	master      string       // goes into IFLA_MASTER
+	lower       string       // goes into IFLA_LINK
+	makes       string       // the type of interface that is made
 	fine        []unix.Errno // what it had to be done for already
 }
 
@@ -32,12 +35,15 @@ func (c change) request(index indexes) (request, error) {
 		}
 		o = c.on(o, n)
 	}
-	if c.master != "" {
-		n, err := index(c.master)
+	for kind, name := range map[uint16]string{unix.IFLA_MASTER: c.master, unix.IFLA_LINK: c.lower} {
+		if name == "" {
+			continue
+		}
+		n, err := index(name)
 		if err != nil {
 			return request{}, err
 		}
-		o.Attrs = o.Attrs.with(unix.IFLA_MASTER, bytes32(uint32(n)))
+		o.Attrs = o.Attrs.with(kind, bytes32(uint32(n)))
 	}
 	return request{c.kind, c.flags, o.body()}, nil
 }
@@ -69,11 +75,17 @@ func (c change) judge(err error) error {
 			return nil
 		}
 	}
-	if err != nil {
-		return fmt.Errorf("%s: %w", c, err)
+	switch {
+	case err == nil:
+		return nil
+	case c.makes != "" && isErrno(err, unix.EOPNOTSUPP):
+		return fmt.Errorf("%s: this kernel makes no interfaces of type %s: install its modules, then: modprobe %s: %w", c, c.makes, modules[c.makes], err)
 	}
-	return nil
+	return fmt.Errorf("%s: %w", c, err)
 }
+
+// modules are the kernel modules that know a type of interface.
+var modules = map[string]string{"bridge": "bridge", "bond": "bonding", "vlan": "8021q"}
 
 // What a deletion or an addition finds done.
 var (
@@ -132,7 +144,7 @@ func addLink(dev, kind, text string, attrs, details Attrs) change {
 	info := Attrs{{unix.IFLA_INFO_KIND, bytesText(kind)}, {unix.IFLA_INFO_DATA, details.appendTo(nil)}}
 	attrs = append(Attrs{{unix.IFLA_IFNAME, bytesText(dev)}}, attrs...)
 	return change{
-		text: "link add " + dev + " " + text, kind: unix.RTM_NEWLINK, flags: unix.NLM_F_CREATE | unix.NLM_F_EXCL,
+		text: "link add " + dev + " " + text, makes: kind, kind: unix.RTM_NEWLINK, flags: unix.NLM_F_CREATE | unix.NLM_F_EXCL,
 		object: Object{linkHead(0, 0), append(attrs, Attr{unix.IFLA_LINKINFO, info.appendTo(nil)})},
 	}
 }

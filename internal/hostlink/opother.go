@@ -3,6 +3,7 @@ package hostlink
 import (
 	"errors"
 	"fmt"
+	"io/fs"
 	"net"
 	"net/netip"
 	"os"
@@ -34,6 +35,11 @@ func (s setting) String() string {
 
 func (s setting) do() error {
 	err := os.WriteFile("/proc/sys/"+s.path(), []byte(s.value), 0)
+	if errors.Is(err, fs.ErrNotExist) && strings.HasPrefix(s.key, "ipv6/") {
+		if _, none := os.Stat("/proc/sys/net/ipv6"); none != nil {
+			return nil // the kernel has no IPv6
+		}
+	}
 	if err != nil {
 		return fmt.Errorf("%s: %w", s, err)
 	}
