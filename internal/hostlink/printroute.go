@@ -52,8 +52,12 @@ func routeText(verb, dev string, r Route) string {
 	}
 	r.printWay(&w, dev)
 	r.printRest(&w)
-	for _, h := range r.hops() {
-		printHop(&w, h, dev)
+	for i, h := range r.hops() {
+		if i < len(r.Devices) && r.Devices[i] != "" {
+			printHop(&w, h, r.Devices[i])
+		} else {
+			printHop(&w, h, dev)
+		}
 	}
 	return w.String()
 }
@@ -151,11 +155,7 @@ func printHop(w *words, h []byte, dev string) {
 	if via := gateway(attrs); via.IsValid() {
 		w.add("via", via)
 	}
-	if n := native.Uint32(h[hopIndex:]); n == 0 {
-		w.add("dev", dev)
-	} else {
-		w.add("dev", "#"+strconv.Itoa(int(n)))
-	}
+	w.add("dev", dev)
 	if weight := h[3]; weight > 0 {
 		w.add("weight", int(weight)+1)
 	}

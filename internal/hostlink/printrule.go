@@ -50,12 +50,15 @@ func (r Rule) printSelectors(w *words) {
 	if p := r.Attrs.get(unix.FRA_IP_PROTO); len(p) == 1 {
 		w.add("ipproto", p[0])
 	}
-	for word, kind := range map[string]uint16{"sport": unix.FRA_SPORT_RANGE, "dport": unix.FRA_DPORT_RANGE, "uidrange": unix.FRA_UID_RANGE} {
-		switch b := r.Attrs.get(kind); len(b) {
+	for _, span := range []struct {
+		word string
+		kind uint16
+	}{{"sport", unix.FRA_SPORT_RANGE}, {"dport", unix.FRA_DPORT_RANGE}, {"uidrange", unix.FRA_UID_RANGE}} {
+		switch b := r.Attrs.get(span.kind); len(b) {
 		case 4:
-			w.add(word, fmt.Sprintf("%d-%d", native.Uint16(b), native.Uint16(b[2:])))
+			w.add(span.word, fmt.Sprintf("%d-%d", native.Uint16(b), native.Uint16(b[2:])))
 		case 8:
-			w.add(word, fmt.Sprintf("%d-%d", native.Uint32(b), native.Uint32(b[4:])))
+			w.add(span.word, fmt.Sprintf("%d-%d", native.Uint32(b), native.Uint32(b[4:])))
 		}
 	}
 }

@@ -13,6 +13,9 @@ type Route struct {
 	Object
 	Rank   int `json:"rank,omitempty"`   // how many of the same destination and metric come before it
 	Others int `json:"others,omitempty"` // how many other ones there are of the same
+
+	// Devices are those of the hops of a multipath route, "" for the interface itself.
+	Devices []string `json:"devices,omitempty"`
 }
 
 // Attributes that golang.org/x/sys does not name (linux/rtnetlink.h).
@@ -164,10 +167,17 @@ func (e everything) routesOf(d device, nexthops []Nexthop) (list []Route) {
 			continue
 		}
 		r = r.bare(d.index)
-		r.Rank, r.Others = rank, members[g]-1
+		r.Rank, r.Others, r.Devices = rank, members[g]-1, e.hopDevices(r)
 		list = append(list, r)
 	}
 	return list
+}
+
+func (e everything) hopDevices(r Route) (names []string) {
+	for _, h := range r.hops() {
+		names = append(names, e.devices[int(native.Uint32(h[hopIndex:]))].name)
+	}
+	return names
 }
 
 var linkLocal = netip.MustParsePrefix("fe80::/10")

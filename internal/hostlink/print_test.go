@@ -1,0 +1,45 @@
+package hostlink_test
+
+import (
+	"regexp"
+	"strings"
+	"testing"
+
+	"kvmnet/internal/hostlink"
+)
+
+// origin is what ip(8) cannot be told in older versions.
+var origin = regexp.MustCompile(`(?m)^(ip addr .*) proto \d+$`)
+
+// TestOpsAreWhatIPWouldBeTold: a shell that runs the printed ops comes to the same.
+func TestOpsAreWhatIPWouldBeTold(t *testing.T) {
+	t.Parallel()
+	for name, lines := range configurations {
+		if name == "privacy" { // of its own kernel, another address each time
+			continue
+		}
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			ours, _ := machine(t, lines...)
+			theirs, _ := machine(t, lines...)
+			ops, _, err := hostlink.Convert(look(t, ours.NS(), "eth0", "br0"), hostlink.Options{Bridge: "br0"})
+			if err != nil {
+				t.Fatal(err)
+			}
+			apply(t, ours.NS(), ops)
+			configure(t, theirs.NS(), origin.ReplaceAllString(script(ops), "$1"))
+			same(t, "done by us, and by ip", dump(t, ours.NS()), dump(t, theirs.NS()))
+		})
+	}
+}
+
+func script(ops []hostlink.Op) (s string) {
+	for _, op := range ops {
+		s += op.String()
+		if strings.Contains(op.String(), " del ") {
+			s += " || true" // what is gone already
+		}
+		s += "\n"
+	}
+	return s
+}
