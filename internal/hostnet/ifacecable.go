@@ -14,9 +14,9 @@ import (
 
 // cables tells how the cables of an interface and of its ports are.
 func (h *Host) cables(i spec.HostInterface) (map[string]libvirtxml.InterfaceLink, error) {
-	r, err := netlink.NewHandleAt(vns.NsHandle(h.NS.Fd()), unix.NETLINK_ROUTE)
+	r, err := h.rtnetlink()
 	if err != nil {
-		return nil, fmt.Errorf("open rtnetlink: %w", err)
+		return nil, err
 	}
 	defer r.Close()
 	links := map[string]libvirtxml.InterfaceLink{}
@@ -28,6 +28,34 @@ func (h *Host) cables(i spec.HostInterface) (map[string]libvirtxml.InterfaceLink
 		links[name] = libvirtxml.InterfaceLink{State: operState(l.Attrs().OperState), Speed: h.speed(name)}
 	}
 	return links, nil
+}
+
+func (h *Host) rtnetlink() (*netlink.Handle, error) {
+	r, err := netlink.NewHandleAt(vns.NsHandle(h.NS.Fd()), unix.NETLINK_ROUTE)
+	if err != nil {
+		return nil, fmt.Errorf("open rtnetlink: %w", err)
+	}
+	return r, nil
+}
+
+// guestsOn lists the taps that are ports of a bridge.
+func (h *Host) guestsOn(name string) (taps []string, err error) {
+	r, err := h.rtnetlink()
+	if err != nil {
+		return nil, err
+	}
+	defer r.Close()
+	bridge, err := r.LinkByName(name)
+	if err != nil {
+		return nil, nil // there is none, and nobody on it
+	}
+	all, err := r.LinkList()
+	for _, l := range all {
+		if l.Attrs().MasterIndex == bridge.Attrs().Index && l.Type() == "tuntap" {
+			taps = append(taps, l.Attrs().Name)
+		}
+	}
+	return taps, err
 }
 
 // operState is libvirt's word for a state, the kernel's without what libvirt has no

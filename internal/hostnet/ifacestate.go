@@ -9,7 +9,6 @@ import (
 	"time"
 
 	"kvmnet/internal/api"
-	"kvmnet/internal/hostlink"
 	"kvmnet/internal/netfiles"
 	"kvmnet/internal/spec"
 )
@@ -139,7 +138,7 @@ func (h *Host) bringUp(ctx context.Context, s sight, m netfiles.Manager, i spec.
 	case len(commands) == 0 && asksOnly(i):
 		return conflict(fmt.Sprintf("start %s: it gets its addresses by DHCP, and no network manager runs that would ask for them: start that, or define addresses", i.Name))
 	case len(commands) == 0:
-		return h.startLink(i)
+		return h.startLink(ctx, i)
 	}
 	return h.tellManager(ctx, commands, func() (bool, error) { return h.isUp(i.Name) })
 }
@@ -148,11 +147,14 @@ func (h *Host) bringUp(ctx context.Context, s sight, m netfiles.Manager, i spec.
 // gets.
 func asksOnly(i spec.HostInterface) bool {
 	asks := false
-	for _, ip := range families(i) {
-		if len(ip.Addresses) > 0 {
+	for _, ip := range [...]*spec.InterfaceIP{i.IPv4, i.IPv6} {
+		switch {
+		case ip == nil:
+		case len(ip.Addresses) > 0:
 			return false
+		default:
+			asks = asks || ip.DHCP
 		}
-		asks = asks || ip.DHCP
 	}
 	return asks
 }
@@ -167,10 +169,12 @@ func (h *Host) takeDown(ctx context.Context, s sight, i api.HostInterface) error
 			}
 		}
 	}
-	if up, err := h.isUp(i.Name); err != nil || !up {
+	live, err := h.lives()
+	l, there := live[i.Name]
+	if err != nil || !there || !l.Up {
 		return err
 	}
-	return h.stopLink(i.Name)
+	return h.stopLink(ctx, l.HostInterface)
 }
 
 // tellManager runs commands and waits until they have had their effect.
@@ -197,7 +201,6 @@ func (h *Host) tellManager(ctx context.Context, commands []string, done func() (
 }
 
 func (h *Host) isUp(name string) (bool, error) {
-	list, err := hostlink.List(h.NS)
-	i := slices.IndexFunc(list, func(l hostlink.Listed) bool { return l.Name == name })
-	return i >= 0 && list[i].Up, err
+	live, err := h.lives()
+	return live[name].Up, err
 }
