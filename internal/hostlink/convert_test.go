@@ -135,53 +135,31 @@ true`, "NAME", name))
 // onlyKernels says whether nothing is left but the link-local address and groups.
 var onlyKernels = regexp.MustCompile(`^((    inet6 fe80::.*\n.*|(unicast|local|anycast) fe80::.*|multicast ff00::.*|.* static)\n)*$`)
 
-func TestConvertMovesAll(t *testing.T) {
-	t.Parallel()
-	for name, lines := range configurations {
-		t.Run(name, func(t *testing.T) {
-			t.Parallel()
-			m, _ := machine(t, lines...)
-			nic, other, settings := ownOf(t, m.NS(), "eth0"), ownOf(t, m.NS(), "eth1"), look(t, m.NS(), "eth0").Settings
-			convert(t, m.NS())
-			same(t, "of another interface", other, strings.ReplaceAll(ownOf(t, m.NS(), "eth1"), "oif br0", "oif eth0"))
-			after := look(t, m.NS(), "eth0")
-			if diff := cmp.Diff(settings, after.Bridge.Settings); diff != "" {
-				t.Errorf("settings of the NIC and the bridge (-NIC +bridge):\n%s", diff)
-			}
-			if name == "privacy" || name == "a secret" {
-				return // the kernel makes addresses of its own: see TestConvertKeepsWhatOnlyTheKernelMakes
-			}
-			same(t, "of the NIC, and then of the bridge", nic, ownOf(t, m.NS(), "br0"))
-			if left := ownOf(t, m.NS(), "eth0"); !onlyKernels.MatchString(left) {
-				t.Errorf("the NIC has still:\n%s", left)
-			}
-		})
-	}
-}
-
-func TestConvertAndUnconvertLeaveAllAsItWas(t *testing.T) {
-	t.Parallel()
-	for name, lines := range configurations {
-		t.Run(name, func(t *testing.T) {
-			t.Parallel()
-			m, _ := machine(t, lines...)
-			before := dump(t, m.NS())
-			convert(t, m.NS())
-			unconvert(t, m.NS())
-			same(t, "after convert and unconvert", before, dump(t, m.NS()))
-		})
-	}
-}
-
-func TestConvertAndRevertLeaveAllAsItWas(t *testing.T) {
+// TestConvertMovesAllAndLeavesNoTrace goes there and back, and there and back to what
+// was kept.
+func TestConvertMovesAllAndLeavesNoTrace(t *testing.T) {
 	t.Parallel()
 	for name, lines := range configurations {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			m, _ := machine(t, lines...)
 			before, state := dump(t, m.NS()), look(t, m.NS(), "eth0", "br0")
+			nic, other := ownOf(t, m.NS(), "eth0"), ownOf(t, m.NS(), "eth1")
 			revert(t, m.NS(), state)
 			same(t, "after a revert of nothing", before, dump(t, m.NS()))
+			convert(t, m.NS())
+			same(t, "of another interface", other, strings.ReplaceAll(ownOf(t, m.NS(), "eth1"), "oif br0", "oif eth0"))
+			if diff := cmp.Diff(state.Settings, look(t, m.NS(), "eth0").Bridge.Settings); diff != "" {
+				t.Errorf("settings of the NIC and the bridge (-NIC +bridge):\n%s", diff)
+			}
+			if name != "privacy" && name != "a secret" { // see TestConvertKeepsWhatOnlyTheKernelMakes
+				same(t, "of the NIC, and then of the bridge", nic, ownOf(t, m.NS(), "br0"))
+				if left := ownOf(t, m.NS(), "eth0"); !onlyKernels.MatchString(left) {
+					t.Errorf("the NIC has still:\n%s", left)
+				}
+			}
+			unconvert(t, m.NS())
+			same(t, "after convert and unconvert", before, dump(t, m.NS()))
 			convert(t, m.NS())
 			revert(t, m.NS(), state)
 			same(t, "after convert and revert", before, dump(t, m.NS()))
@@ -189,12 +167,12 @@ func TestConvertAndRevertLeaveAllAsItWas(t *testing.T) {
 	}
 }
 
-var everyOp = flag.Bool("every-op", false, "stop a move before every single op, not before each seventh one")
+var everyOp = flag.Bool("every-op", false, "stop a move before every single op, not before each fifteenth one, and try many random configurations")
 
 // ends are the ops before which a move is stopped, and its end. They begin at another
 // one in each run.
 func ends(ops int) (list []int) {
-	step, first := 7, rand.IntN(7)
+	step, first := 15, rand.IntN(15)
 	if *everyOp {
 		step, first = 1, 0
 	}

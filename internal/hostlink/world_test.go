@@ -31,13 +31,24 @@ func machine(t testing.TB, lines ...string) (m, outside *testhost.Host) {
 		}
 	}
 	configure(t, m.NS(), lines...)
+	settled(t, m.NS())
+	return m, outside
+}
+
+// settled waits for what the kernel does in its own time: no address is tentative, and
+// packets to each are taken.
+func settled(t testing.TB, ns *netns.NS) {
+	t.Helper()
 	nstest.Eventually(t, 10*time.Second, func() error {
-		if out := nstest.Run(t, m.NS(), "ip", "-o", "addr", "show", "tentative"); out != "" {
-			return errors.New(out)
+		taken := nstest.Run(t, ns, "ip", "-6", "route", "show", "table", "local")
+		for line := range strings.Lines(nstest.Run(t, ns, "ip", "-6", "-o", "addr", "show", "up")) {
+			address, _, _ := strings.Cut(strings.Fields(line)[3], "/")
+			if strings.Contains(line, "tentative") || !strings.Contains(taken, "local "+address+" ") {
+				return fmt.Errorf("%s is not ready", address)
+			}
 		}
 		return nil
 	})
-	return m, outside
 }
 
 func configure(t testing.TB, ns *netns.NS, lines ...string) {
