@@ -34,6 +34,9 @@ func (d *daemon) openHost(ctx context.Context, ns *netns.NS) (err error) {
 	if _, err := d.host.Recover(ctx); err != nil {
 		d.Log.Error("recover changes of the host's network", "error", err)
 	}
+	if err := d.host.StartOwn(ctx); err != nil {
+		d.Log.Warn("start interfaces of the host", "error", err)
+	}
 	return nil
 }
 

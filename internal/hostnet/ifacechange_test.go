@@ -2,6 +2,7 @@ package hostnet
 
 import (
 	"net"
+	"os"
 	"os/exec"
 	"slices"
 	"strings"
@@ -368,5 +369,41 @@ func TestInterfacesAreStartedByWhoeverHasThem(t *testing.T) {
 		if start != c.start || stop != c.stop {
 			t.Errorf("%s %s:\nstart %q, want %q\nstop %q, want %q", c.m, c.of.Name, start, c.start, stop, c.stop)
 		}
+	}
+}
+
+// What no manager has comes up with the daemon, once in a boot, in whatever order.
+func TestOwnInterfacesComeUpAtBoot(t *testing.T) {
+	t.Parallel()
+	m := newMachine(t, nil)
+	m.define("name: a-bridge\nbridge:\n  ports:\n    - name: eth1\nipv4:\n  addresses: [198.51.100.1/24]\n")
+	m.define("name: by-hand\nstart: none\ntype: bridge\n")
+	if err := m.StartOwn(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	if got := m.states(); got != "a-bridge+ by-hand- eth0+" {
+		t.Errorf("interfaces %s", got)
+	}
+	if err := m.StopInterface(t.Context(), api.InterfaceAction{Name: "a-bridge"}); err != nil {
+		t.Fatal(err)
+	}
+	state := m.StateDir
+	m.journal.Abandon()
+	m.open(state)
+	if err := m.StartOwn(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	if got := m.states(); got != "a-bridge- by-hand- eth0+ eth1-" {
+		t.Errorf("started again in the same boot: %s", got)
+	}
+	m.define("name: no-nic\nbridge:\n  ports:\n    - name: eth9\n")
+	if err := os.Remove(state + "/interfaces-started"); err != nil {
+		t.Fatal(err)
+	}
+	if err := m.StartOwn(t.Context()); err == nil || err.Error() != "start no-nic: there is no device eth9" {
+		t.Errorf("a NIC that is missing: %v", err)
+	}
+	if got := m.states(); got != "a-bridge+ by-hand- eth0+ no-nic-" {
+		t.Errorf("the others: %s", got)
 	}
 }
