@@ -5,6 +5,7 @@ import (
 	"cmp"
 	"errors"
 	"fmt"
+	"net/netip"
 	"os"
 	"path/filepath"
 	"regexp"
@@ -30,6 +31,9 @@ const patience = 10 * time.Second
 // udev.
 const inside = `set -e
 mount -t overlay -o lowerdir="$0/etc:/etc" overlay /etc
+for dir in etc/systemd/network etc/NetworkManager; do # files that change while it runs
+	if [ -d "$0/$dir" ]; then mount --bind "$0/$dir" "/$dir"; fi
+done
 mount -t overlay -o lowerdir="$PACKAGES/usr:/usr" overlay /usr
 mount --bind "$0/run" /run
 mount --bind "$0/var/lib" /var/lib
@@ -39,11 +43,12 @@ exec "$@"`
 
 // machine is a root that is booted again and again, each time in a new namespace.
 type machine struct {
-	t        *testing.T
-	scene    scene
-	root     string
-	packages string
-	start    func(*boot) // starts the manager
+	t         *testing.T
+	scene     scene
+	root      string
+	packages  string
+	converted bool
+	start     func(*boot) // starts the manager
 }
 
 // boot is a machine that runs.
@@ -63,7 +68,7 @@ func newMachine(t *testing.T, s scene, start func(*boot)) *machine {
 	if err != nil {
 		t.Skip(err)
 	}
-	m := &machine{t, s, s.root(t), packages, start}
+	m := &machine{t: t, scene: s, root: s.root(t), packages: packages, start: start}
 	if err := m.furnish(); err != nil {
 		t.Fatal(err)
 	}
@@ -94,8 +99,48 @@ func (m *machine) boot() *boot {
 		m.t.Fatal(err)
 	}
 	nstest.Run(m.t, b.host.NS(), "ip", "link", "set", m.scene.say["nic"], "down", "mtu", "1500")
+	if m.scene.say["dhcp"] != "" {
+		m.serveDHCP(lan)
+		must(m.t, m.name(!m.converted))
+	}
 	m.start(b)
 	return b
+}
+
+// serveDHCP gives everybody an address by their client id, as dnsmasq does.
+func (m *machine) serveDHCP(lan *testhost.Host) {
+	m.t.Helper()
+	must(m.t, lan.AddAddress("lan0", netip.MustParsePrefix("10.0.9.1/24")))
+	cmd := lan.Command(m.t.Context(), "dnsmasq", "-k", "-C", "/dev/null", "--port=0", "--interface=lan0", "--bind-interfaces", "--no-ping", "--pid-file=", "--user=root",
+		"--dhcp-range=10.0.9.100,10.0.9.200,1h", "--dhcp-leasefile="+filepath.Join(m.root, "leases"))
+	must(m.t, cmd.Start())
+}
+
+// name gives the NIC an identity of DHCP that does not follow from its MAC, as udev's name
+// does on hardware, or takes it away.
+func (m *machine) name(on bool) error {
+	dir := filepath.Join(m.root, "run/systemd/network/10-all.network.d")
+	if !on {
+		return os.RemoveAll(dir)
+	}
+	return errors.Join(os.MkdirAll(dir, 0o755), os.WriteFile(filepath.Join(dir, "udev.conf"), []byte("[DHCPv4]\nIAID=195939070\n"), 0o644))
+}
+
+// tree reads the machine's files, and the identity that the DHCP server knows it by.
+func (m *machine) tree() Tree {
+	m.t.Helper()
+	must(m.t, m.name(false))
+	t := m.scene.tree(m.t, m.root)
+	must(m.t, m.name(m.scene.say["dhcp"] != "" && !m.converted))
+	leases, _ := filepath.Glob(filepath.Join(m.root, "run/systemd/netif/leases/*"))
+	for _, p := range leases {
+		text, err := os.ReadFile(p)
+		must(m.t, err)
+		l := t.Links[m.scene.say["nic"]]
+		l.ClientID = variable(string(text), "CLIENTID=")
+		t.Links[m.scene.say["nic"]] = l
+	}
+	return t
 }
 
 // off ends what runs.
@@ -270,13 +315,10 @@ func TestRealManagersMakeTheBridge(t *testing.T) {
 			before := b.settled()
 			b.off()
 
-			changes, err := Bridge(s.tree(t, m.root), manager, s.conversion())
-			if err != nil {
-				t.Fatal(err)
-			}
-			if err := Write(m.root, changes); err != nil {
-				t.Fatal(err)
-			}
+			changes, err := Bridge(m.tree(), manager, s.conversion())
+			must(t, err)
+			must(t, Write(m.root, changes))
+			m.converted = true
 			b = m.boot()
 			stp := map[bool]string{true: "stp_state 1", false: "forward_delay 0 .*stp_state 0"}[s.say["stp"] == "on"]
 			if manager == NetworkManager {
@@ -286,9 +328,8 @@ func TestRealManagersMakeTheBridge(t *testing.T) {
 			b.becomes(m.bridged(before), ` br0: .*UP.* `+mtu+`.* link/ether `+s.say["mac"]+` .*`+stp, s.say["nic"]+`@\S+ .*UP.* `+mtu+`.*master br0 `)
 			b.off()
 
-			if err := Write(m.root, Undo(changes)); err != nil {
-				t.Fatal(err)
-			}
+			must(t, Write(m.root, Undo(changes)))
+			m.converted = false
 			b = m.boot()
 			b.becomes(before)
 			if links := nstest.Run(t, b.host.NS(), "ip", "link"); strings.Contains(links, "br0") {

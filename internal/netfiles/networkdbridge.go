@@ -55,15 +55,20 @@ func networkdPlan(t Tree, c Conversion) (network, string, error) {
 			return users, "", &Refusal{fmt.Sprintf("make %s a port of %s: %s makes it a port of %s: convert that one, or take the line %s= out", c.NIC, c.Bridge, users.path, to, key)}
 		}
 	}
-	bridge := Link{MAC: c.MAC, Type: "bridge"}
 	var hidden []string
 	for _, p := range networks(t, ".network") {
-		if n := loadNetwork(t, p); n.matches(c.NIC, l) || n.matches(c.Bridge, bridge) {
+		if n := loadNetwork(t, p); n.matches(c.NIC, l) || n.matchesBridge(c) {
 			hidden = append(hidden, p)
 		}
 	}
 	prefix, err := before("kvmnet-"+c.Bridge+".network", hidden)
 	return users, prefix, err
+}
+
+// matchesBridge reports whether a file is for the bridge, too. Without udev, in a
+// container, systemd-networkd takes a bridge for any Ethernet.
+func (n network) matchesBridge(c Conversion) bool {
+	return n.matches(c.Bridge, Link{MAC: c.MAC, Type: "bridge"}) || n.matches(c.Bridge, Link{MAC: c.MAC, Type: "ether"})
 }
 
 // known is what the NIC is known by; its MAC the caller knows, too.

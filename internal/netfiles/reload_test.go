@@ -25,7 +25,10 @@ func (b *boot) move() {
 	var addresses, routes []string
 	for _, family := range []string{"-4", "-6"} {
 		for l := range strings.Lines(ip("-o %s addr show dev %s scope global", family, nic)) {
-			addresses = append(addresses, strings.Fields(l)[3])
+			if _, rest, ok := strings.Cut(strings.TrimSuffix(l, "\\"), " inet"); ok {
+				words := strings.Fields(rest)
+				addresses = append(addresses, strings.Join(words[slices.IndexFunc(words, func(w string) bool { return strings.Contains(w, "/") }):slices.Index(words, "scope")], " "))
+			}
 		}
 		for l := range strings.Lines(ip("%s route show table all dev %s", family, nic)) {
 			if words := strings.Fields(l); !strings.Contains(l, "proto kernel") && slices.Contains(words, "via") {
@@ -50,8 +53,8 @@ func (b *boot) move() {
 // the manager read them again: no address of the bridge goes, not even for a moment.
 func TestReloadTakesNoAddressAway(t *testing.T) {
 	t.Parallel()
-	starts := map[string]func(*boot){"networkd": startNetworkd, "netplan": startNetplan, "nm": startNM}
-	runs := map[string]running{"networkd": {"systemd-networkd"}, "netplan": {"systemd-networkd"}, "nm": {"NetworkManager"}}
+	starts := map[string]func(*boot){"networkd": startNetworkd, "networkd-dhcp": startNetworkd, "netplan": startNetplan, "netplan-several": startNetplan, "nm": startNM}
+	runs := map[string]running{"networkd": {"systemd-networkd"}, "networkd-dhcp": {"systemd-networkd"}, "netplan": {"systemd-networkd"}, "netplan-several": {"systemd-networkd"}, "nm": {"NetworkManager"}}
 	for _, s := range scenes(t, "testdata/real/*.txtar") {
 		name := strings.TrimSuffix(s.path[strings.LastIndex(s.path, "/")+1:], ".txtar")
 		start, ok := starts[name]
@@ -64,11 +67,11 @@ func TestReloadTakesNoAddressAway(t *testing.T) {
 			b := m.boot()
 			b.settled()
 			manager := Manager(s.say["manager"])
-			changes, err := Bridge(s.tree(t, m.root), manager, s.conversion())
+			changes, err := Bridge(m.tree(), manager, s.conversion())
 			if err != nil {
 				t.Fatal(err)
 			}
-			shield, err := Shield(s.tree(t, m.root), manager, s.conversion())
+			shield, err := Shield(m.tree(), manager, s.conversion())
 			must(t, err)
 			must(t, Write(m.root, shield))
 			b.reload(manager, shield, runs[name])
@@ -156,7 +159,7 @@ func TestNothingIsReloadedThatDoesNotRun(t *testing.T) {
 // one that does not.
 func TestRunningProgramsAreThoseOfOurNamespace(t *testing.T) {
 	t.Parallel()
-	here, err := os.ReadFile("/proc/self/comm")
+	here, err := os.ReadFile("/proc/thread-self/comm")
 	if err != nil {
 		t.Fatal(err)
 	}
