@@ -8,7 +8,7 @@ import (
 
 // connected are the routes that the kernel makes with an address.
 func (a Address) connected() []Route {
-	if a.flags()&unix.IFA_F_NOPREFIXROUTE != 0 || a.linkLocal() {
+	if !a.whole() || a.flags()&unix.IFA_F_NOPREFIXROUTE != 0 || a.linkLocal() {
 		return nil
 	}
 	if a.family() == unix.AF_INET {
@@ -23,6 +23,13 @@ func (a Address) connected() []Route {
 		list = append(list, kernelRoute(netip.PrefixFrom(p, 128), unix.RT_SCOPE_UNIVERSE, metric, netip.Addr{}))
 	}
 	return list
+}
+
+// whole says whether an address and its peer are of the family, and its length is.
+func (a Address) whole() bool {
+	four := a.family() == unix.AF_INET
+	p := a.peer()
+	return a.prefix().IsValid() && a.local().Is4() == four && (!p.IsValid() || p.Is4() == four)
 }
 
 // taken are the routes that the kernel takes with an address: of IPv6 addresses that

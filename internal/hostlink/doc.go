@@ -7,5 +7,14 @@
 // work out ops is pure; to look and to apply is dumb. What is moved is moved as the
 // kernel's own bytes, so that nothing is lost that this room does not know.
 //
+//	before, _ := Look(ns, "eth0", "br0")        // keep it, durably
+//	ops, warnings, _ := Convert(before, Options{Bridge: "br0"})
+//	Apply(ctx, ns, ops, nil)                    // killed in the middle?
+//	now, _ := Again(ns, before)
+//	ops, _ = Revert(now, before)                // as before, from wherever it is now
+//
+// List tells the interfaces in the words of the model; Start and Stop bring one up and
+// down where no manager does.
+//
 // It knows nothing of networks of kvmnet. It imports netns and spec only.
 package hostlink
