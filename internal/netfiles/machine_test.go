@@ -201,9 +201,13 @@ func startNetworkd(b *boot) {
 	b.daemon("/usr/lib/systemd/systemd-networkd")
 }
 
-// startNetplan has netplan write for systemd-networkd first.
+// startNetplan has netplan write first for the one who does the work.
 func startNetplan(b *boot) {
 	b.run("/usr/libexec/netplan/generate", "--root-dir", b.root)
+	if b.scene.say["renderer"] == string(NetworkManager) {
+		startNM(b)
+		return
+	}
 	startNetworkd(b)
 }
 
@@ -295,7 +299,11 @@ func (b *boot) late(deadline time.Time, missing string) {
 
 // bridged is a state in which the bridge has what the NIC had.
 func (m *machine) bridged(state string) string {
-	lines := strings.Split(regexp.MustCompile(`\b`+m.scene.say["nic"]+`\b`).ReplaceAllString(state, "br0"), "\n")
+	state = regexp.MustCompile(`\b`+m.scene.say["nic"]+`\b`).ReplaceAllString(state, "br0")
+	if m.scene.say["renderer"] != "" { // of which Warnings warns
+		state = strings.ReplaceAll(state, "metric 100", "metric 425")
+	}
+	lines := strings.Split(state, "\n")
 	slices.Sort(lines)
 	return strings.Join(lines, "\n")
 }
@@ -321,7 +329,7 @@ func TestRealManagersMakeTheBridge(t *testing.T) {
 			m.converted = true
 			b = m.boot()
 			stp := map[bool]string{true: "stp_state 1", false: "forward_delay 0 .*stp_state 0"}[s.say["stp"] == "on"]
-			if manager == NetworkManager {
+			if manager == NetworkManager || s.say["renderer"] != "" {
 				stp = "stp_state 0" // NetworkManager leaves the delay alone, which without STP is none
 			}
 			mtu := "mtu " + cmp.Or(s.say["mtu"], "1500") + " "

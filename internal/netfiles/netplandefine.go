@@ -29,20 +29,40 @@ func netplanDefine(e *edit, i spec.HostInterface) error {
 			put(ensure(network, "ethernets", ""), below.Name, netplanDevice(below))
 		}
 	}
-	if i.VLAN != nil {
-		files, err := loadNetplan(e.result())
-		if err != nil {
-			return err
-		}
-		if _, ok := netplanOf(files, i.VLAN.On, e.tree.link(i.VLAN.On)); !ok {
-			put(ensure(network, "ethernets", ""), i.VLAN.On, mapping())
-		}
+	if err := netplanBelow(e, network, append([]spec.HostInterface{i}, i.Ports()...)); err != nil {
+		return err
 	}
 	text, err := formatYAML(mapping("network", network), "a:\n  b:")
 	if err != nil {
 		return err
 	}
-	e.set("/etc/netplan/90-kvmnet-"+i.Name+".yaml", header(undefine(i.Name))+text, 0o600)
+	e.set(netplanOwn(i), header(undefine(i.Name))+text, 0o600)
+	return nil
+}
+
+// netplanOwn is the file of a definition. Netplan wants to have read of an interface
+// before it reads of a VLAN on it.
+func netplanOwn(i spec.HostInterface) string {
+	if i.VLAN != nil {
+		return "/etc/netplan/95-kvmnet-" + i.Name + ".yaml"
+	}
+	return "/etc/netplan/90-kvmnet-" + i.Name + ".yaml"
+}
+
+// netplanBelow defines what VLANs are on, where nothing defines it yet.
+func netplanBelow(e *edit, network *yaml.Node, list []spec.HostInterface) error {
+	files, err := loadNetplan(e.result())
+	if err != nil {
+		return err
+	}
+	for _, i := range list {
+		if i.VLAN == nil {
+			continue
+		}
+		if _, ok := netplanOf(files, i.VLAN.On, e.tree.link(i.VLAN.On)); !ok {
+			ensure(ensure(network, "ethernets", ""), i.VLAN.On, "")
+		}
+	}
 	return nil
 }
 
@@ -199,7 +219,7 @@ func netplanUndefine(e *edit, name string) error {
 		if strings.HasPrefix(p.file.path, "/run/") {
 			return &Refusal{fmt.Sprintf("undefine %s: %s is made anew at each boot: remove what makes it", name, p.file.path)}
 		}
-		if ours(e.tree.text(p.file.path)) && strings.HasSuffix(p.file.path, "/90-kvmnet-"+name+".yaml") {
+		if ours(e.tree.text(p.file.path)) && strings.HasSuffix(p.file.path, "-kvmnet-"+name+".yaml") {
 			e.remove(p.file.path)
 			continue
 		}

@@ -36,7 +36,7 @@ var looked = []string{
 	"/usr/sbin/netplan", "/usr/libexec/netplan/generate", "/usr/lib/netplan/generate", "/lib/netplan/generate",
 	"/etc/systemd/system/multi-user.target.wants/systemd-networkd.service", "/etc/systemd/system/dbus-org.freedesktop.network1.service",
 	"/etc/systemd/system/multi-user.target.wants/NetworkManager.service",
-	"/etc/init.d/network", "/usr/sbin/wickedd", "/usr/sbin/connmand", "/usr/sbin/dhcpcd", "/sbin/dhcpcd",
+	"/etc/init.d/network", "/usr/sbin/NetworkManager", "/usr/sbin/wickedd", "/usr/sbin/connmand", "/usr/sbin/dhcpcd", "/sbin/dhcpcd",
 }
 
 // Read reads what network managers read, below a root.
