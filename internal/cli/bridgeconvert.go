@@ -40,7 +40,7 @@ command is interrupted, or your terminal closes, the change goes on waiting.`,
 		if r.Delay, err = c.seconds("delay", *delay); err != nil {
 			return err
 		}
-		r.Interface, r.ConfirmWithin, r.Plan, r.Peer = args[0], within, *c.plan, sshPeer()
+		r.Interface, r.ConfirmWithin, r.Plan, r.Peer = args[0], within, *c.plan, c.peer()
 		done, err := a.client().ConvertBridge(cmd.Context(), r)
 		return c.follow(cmd, done, err)
 	}
@@ -64,7 +64,7 @@ the last of them.`,
 		if err != nil {
 			return err
 		}
-		done, err := a.client().UnconvertBridge(cmd.Context(), api.UnconvertBridge{Bridge: args[0], ConfirmWithin: within, Plan: *c.plan, Peer: sshPeer()})
+		done, err := a.client().UnconvertBridge(cmd.Context(), api.UnconvertBridge{Bridge: args[0], ConfirmWithin: within, Plan: *c.plan, Peer: c.peer()})
 		return c.follow(cmd, done, err)
 	}
 	return cmd
@@ -75,6 +75,7 @@ type changing struct {
 	*app
 	within       *time.Duration
 	plan, detach *bool
+	byHand       *bool
 	form         *choice
 }
 
@@ -82,7 +83,16 @@ func (a *app) changeFlags(cmd *cobra.Command) changing {
 	return changing{a, withinFlag(cmd),
 		cmd.Flags().Bool("plan", false, "only show what would be done"),
 		cmd.Flags().Bool("detach", false, "do not wait until the change is confirmed or reverted"),
+		cmd.Flags().Bool("by-hand", false, "only 'kvmnet bridge confirm' confirms, no new connection"),
 		single(cmd)}
+}
+
+// peer is whose new connection confirms.
+func (c changing) peer() api.Peer {
+	if *c.byHand {
+		return api.Peer{}
+	}
+	return sshPeer()
 }
 
 // seconds reads a flag that the daemon takes in whole seconds.

@@ -141,6 +141,9 @@ func NewMachine(t testing.TB, ns *netns.NS) *Machine {
 	if err != nil {
 		t.Fatal(err)
 	}
+	if err := os.Mkdir(Options(dir).Root, 0o755); err != nil {
+		t.Fatal(err)
+	}
 	m := &Machine{T: t, NS: ns, Dir: dir, Client: api.NewClient(filepath.Join(dir, "sock"))}
 	t.Cleanup(func() {
 		m.Kill()

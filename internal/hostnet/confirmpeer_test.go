@@ -48,7 +48,6 @@ func FuzzReadEnd(f *testing.F) {
 type peered struct {
 	*rig
 	machine, client *testhost.Host
-	listener        net.Listener
 }
 
 func newPeered(t *testing.T) *peered {
@@ -62,14 +61,24 @@ func newPeered(t *testing.T) *peered {
 	if err := p.machine.AddAddress("br0", netip.MustParsePrefix("192.0.2.2/24"), netip.MustParsePrefix("2001:db8::2/64")); err != nil {
 		t.Fatal(err)
 	}
-	err := p.machine.NS().Do(func() (err error) { p.listener, err = net.Listen("tcp", ":22"); return err })
-	if err != nil {
-		t.Fatal(err)
+	for _, family := range []string{"tcp4", "tcp6"} {
+		p.listen(family)
 	}
-	t.Cleanup(func() { p.listener.Close() })
+	return p
+}
+
+// listen greets who comes, as sshd does.
+func (p *peered) listen(family string) {
+	p.t.Helper()
+	var l net.Listener
+	err := p.machine.NS().Do(func() (err error) { l, err = net.Listen(family, ":22"); return err })
+	if err != nil {
+		p.t.Fatal(err)
+	}
+	p.t.Cleanup(func() { l.Close() })
 	go func() {
 		for {
-			c, err := p.listener.Accept()
+			c, err := l.Accept()
 			if err != nil {
 				return
 			}
@@ -80,7 +89,6 @@ func newPeered(t *testing.T) *peered {
 			}()
 		}
 	}()
-	return p
 }
 
 // dial connects from the client, closed at the end of the test.

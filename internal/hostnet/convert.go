@@ -66,9 +66,8 @@ func (h *Host) change(ctx context.Context, within spec.Seconds, peer api.Peer, o
 		c.Warnings = append(c.Warnings, fmt.Sprintf("your session does not come by %s: no new connection confirms by itself", j.leaves()))
 	}
 	entry, err := h.journal.Make(ctx, armed, func(ctx context.Context, _ confirm.Change) error {
-		begun := time.Now()
 		err := h.kernel.apply(ctx, j.move)
-		c.Outage = time.Since(begun).Round(100 * time.Microsecond).String()
+		c.Outage = j.move.outage.Round(100 * time.Microsecond).String()
 		return err
 	})
 	h.Moved()

@@ -7,6 +7,8 @@ import (
 	"fmt"
 	"path"
 	"slices"
+	"strings"
+	"time"
 
 	"kvmnet/internal/api"
 	"kvmnet/internal/hostlink"
@@ -80,7 +82,8 @@ func (l links) move(before hostlink.State, ops []hostlink.Op, warnings []hostlin
 	if err != nil {
 		return move{}, err
 	}
-	m := move{Before: data, do: func(ctx context.Context) error { return l.do(ctx, ops) }}
+	m := move{Before: data, outage: new(time.Duration)}
+	m.do = func(ctx context.Context) (err error) { *m.outage, err = l.do(ctx, ops); return err }
 	for _, op := range ops {
 		m.Ops = append(m.Ops, op.String())
 	}
@@ -108,13 +111,20 @@ func (l links) live(name string) (spec.HostInterface, error) {
 // apply implements kernel.
 func (l links) apply(ctx context.Context, m move) error { return m.do(ctx) }
 
-func (l links) do(ctx context.Context, ops []hostlink.Op) error {
-	return hostlink.Apply(ctx, l.ns, ops, func(int, hostlink.Op) error {
+// do tells the time from when the NIC goes in or out of the bridge: what comes before
+// is beside what is in use.
+func (l links) do(ctx context.Context, ops []hostlink.Op) (outage time.Duration, err error) {
+	begun := time.Now()
+	err = hostlink.Apply(ctx, l.ns, ops, func(_ int, op hostlink.Op) error {
+		if text := op.String(); strings.Contains(text, " master ") || strings.HasSuffix(text, " nomaster") {
+			begun = time.Now()
+		}
 		if l.beforeOp != nil {
 			l.beforeOp()
 		}
 		return nil
 	})
+	return time.Since(begun), err
 }
 
 // revert implements kernel.
@@ -131,7 +141,8 @@ func (l links) revert(ctx context.Context, data json.RawMessage) error {
 	if err != nil {
 		return err
 	}
-	return l.do(ctx, ops)
+	_, err = l.do(ctx, ops)
+	return err
 }
 
 // exists implements kernel.

@@ -3,6 +3,7 @@ package hostnet
 import (
 	"context"
 	"encoding/json"
+	"time"
 
 	"kvmnet/internal/spec"
 )
@@ -35,5 +36,6 @@ type move struct {
 	Live     spec.HostInterface // the NIC as it is now
 	Warnings []string
 
-	do func(context.Context) error
+	do     func(context.Context) error
+	outage *time.Duration // once it is made: how long packets had no way
 }

@@ -12,6 +12,7 @@ import (
 	"strings"
 	"sync"
 	"testing"
+	"time"
 
 	"kvmnet/internal/nstest"
 	"kvmnet/internal/spec"
@@ -38,7 +39,7 @@ func (k *fakeKernel) move(to string, ops ...string) (move, error) {
 	k.mu.Lock()
 	defer k.mu.Unlock()
 	before, err := json.Marshal(k.state)
-	return move{Ops: ops, Before: before, Live: spec.HostInterface{Name: "eth0", MAC: spec.GenerateMAC("eth0"), MTU: 1500}, do: func(context.Context) error {
+	return move{Ops: ops, Before: before, Live: spec.HostInterface{Name: "eth0", MAC: spec.GenerateMAC("eth0"), MTU: 1500}, outage: new(time.Millisecond), do: func(context.Context) error {
 		k.mu.Lock()
 		defer k.mu.Unlock()
 		if k.broken != nil {

@@ -37,8 +37,8 @@ sets:
   office: {addresses: [192.0.2.0/24]}
 `
 
-// everyOp takes three minutes more.
-var everyOp = flag.Bool("every-op", false, "kill the daemon before every op of a router, not before each twelfth one")
+// everyOp takes ten minutes more.
+var everyOp = flag.Bool("every-op", false, "kill the daemon before every op of a router, not before each twelfth one, and convert NICs in every way")
 
 // TestDaemonKilledAtEveryOpOfARouter kills the daemon before ops of bringing routers
 // up and taking them down, as its sibling does for networks.
