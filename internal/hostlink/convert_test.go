@@ -135,38 +135,6 @@ true`, "NAME", name))
 // onlyKernels says whether nothing is left but the link-local address and groups.
 var onlyKernels = regexp.MustCompile(`^((    inet6 fe80::.*\n.*|(unicast|local|anycast) fe80::.*|multicast ff00::.*|.* static)\n)*$`)
 
-// TestConvertMovesAllAndLeavesNoTrace goes there and back, and there and back to what
-// was kept.
-func TestConvertMovesAllAndLeavesNoTrace(t *testing.T) {
-	t.Parallel()
-	for name, lines := range configurations {
-		t.Run(name, func(t *testing.T) {
-			t.Parallel()
-			m, _ := machine(t, lines...)
-			before, state := dump(t, m.NS()), look(t, m.NS(), "eth0", "br0")
-			nic, other := ownOf(t, m.NS(), "eth0"), ownOf(t, m.NS(), "eth1")
-			revert(t, m.NS(), state)
-			same(t, "after a revert of nothing", before, dump(t, m.NS()))
-			convert(t, m.NS())
-			same(t, "of another interface", other, strings.ReplaceAll(ownOf(t, m.NS(), "eth1"), "oif br0", "oif eth0"))
-			if diff := cmp.Diff(state.Settings, look(t, m.NS(), "eth0").Bridge.Settings); diff != "" {
-				t.Errorf("settings of the NIC and the bridge (-NIC +bridge):\n%s", diff)
-			}
-			if name != "privacy" && name != "a secret" { // see TestConvertKeepsWhatOnlyTheKernelMakes
-				same(t, "of the NIC, and then of the bridge", nic, ownOf(t, m.NS(), "br0"))
-				if left := ownOf(t, m.NS(), "eth0"); !onlyKernels.MatchString(left) {
-					t.Errorf("the NIC has still:\n%s", left)
-				}
-			}
-			unconvert(t, m.NS())
-			same(t, "after convert and unconvert", before, dump(t, m.NS()))
-			convert(t, m.NS())
-			revert(t, m.NS(), state)
-			same(t, "after convert and revert", before, dump(t, m.NS()))
-		})
-	}
-}
-
 var everyOp = flag.Bool("every-op", false, "stop a move before every single op, not before each fifteenth one, and try many random configurations")
 
 // ends are the ops before which a move is stopped, and its end. They begin at another
@@ -182,27 +150,83 @@ func ends(ops int) (list []int) {
 	return append(list, ops)
 }
 
-// TestConvertStoppedAnywhereIsReverted stops at every op of every configuration.
-func TestConvertStoppedAnywhereIsReverted(t *testing.T) {
+// TestConvertMovesAllAndLeavesNoTrace moves each configuration there and back, and back
+// to what was kept, from the end and from where it was stopped.
+func TestConvertMovesAllAndLeavesNoTrace(t *testing.T) {
 	t.Parallel()
 	for name, lines := range configurations {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			m, _ := machine(t, lines...)
 			before, state := dump(t, m.NS()), look(t, m.NS(), "eth0", "br0")
-			ops, _, err := hostlink.Convert(state, hostlink.Options{Bridge: "br0"})
-			if err != nil {
-				t.Fatal(err)
-			}
-			for _, end := range ends(len(ops)) {
-				applyUntil(t, m.NS(), ops, end)
-				revert(t, m.NS(), state)
-				if after := dump(t, m.NS()); after != before {
-					t.Logf("stopped before op %d of\n%s", end, text(ops))
-					same(t, "after the revert", before, after)
-				}
-			}
+			revert(t, m.NS(), state)
+			same(t, "after a revert of nothing", before, dump(t, m.NS()))
+			movedAll(t, m.NS(), name != "privacy" && name != "a secret") // TestConvertKeepsWhatOnlyTheKernelMakes
+			unconvert(t, m.NS())
+			same(t, "after convert and unconvert", before, dump(t, m.NS()))
+			stoppedConvert(t, m.NS())
+			convert(t, m.NS())
+			stoppedUnconvert(t, m.NS())
+			revert(t, m.NS(), state)
+			same(t, "after all of it", before, dump(t, m.NS()))
 		})
+	}
+}
+
+// movedAll converts and compares the bridge with what the NIC had.
+func movedAll(t *testing.T, ns *netns.NS, sameAddresses bool) {
+	t.Helper()
+	nic, other, settings := ownOf(t, ns, "eth0"), ownOf(t, ns, "eth1"), look(t, ns, "eth0").Settings
+	convert(t, ns)
+	same(t, "of another interface", other, strings.ReplaceAll(ownOf(t, ns, "eth1"), "oif br0", "oif eth0"))
+	if diff := cmp.Diff(settings, look(t, ns, "eth0").Bridge.Settings); diff != "" {
+		t.Errorf("settings of the NIC and the bridge (-NIC +bridge):\n%s", diff)
+	}
+	if !sameAddresses {
+		return
+	}
+	same(t, "of the NIC, and then of the bridge", nic, ownOf(t, ns, "br0"))
+	if left := ownOf(t, ns, "eth0"); !onlyKernels.MatchString(left) {
+		t.Errorf("the NIC has still:\n%s", left)
+	}
+}
+
+// stoppedConvert stops a conversion at ops, and reverts it.
+func stoppedConvert(t *testing.T, ns *netns.NS) {
+	t.Helper()
+	before, state := dump(t, ns), look(t, ns, "eth0", "br0")
+	ops, _, err := hostlink.Convert(state, hostlink.Options{Bridge: "br0"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, end := range ends(len(ops)) {
+		applyUntil(t, ns, ops, end)
+		revert(t, ns, state)
+		if after := dump(t, ns); after != before {
+			t.Logf("stopped before op %d of\n%s", end, text(ops))
+			same(t, "after the revert", before, after)
+		}
+	}
+}
+
+// stoppedUnconvert does the same with the way back, and so goes back into the bridge.
+func stoppedUnconvert(t *testing.T, ns *netns.NS) {
+	t.Helper()
+	before, own, state := dump(t, ns), ownOf(t, ns, "br0"), look(t, ns, "eth0")
+	ops, _, err := hostlink.Unconvert(state)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, end := range ends(len(ops)) {
+		applyUntil(t, ns, ops, end)
+		revert(t, ns, state)
+		if after := ownOf(t, ns, "br0"); after != own {
+			t.Logf("stopped before op %d of\n%s", end, text(ops))
+			same(t, "of the bridge, after the revert", own, after)
+		}
+		if end < len(ops) { // the bridge is the same one
+			same(t, "after the revert", before, dump(t, ns))
+		}
 	}
 }
 
@@ -229,33 +253,5 @@ func TestConvertKeepsWhatOnlyTheKernelMakes(t *testing.T) {
 	out := nstest.Run(t, m.NS(), "ip", "-6", "addr", "show", "dev", "eth0", "to", "2001:db8::2")
 	if !regexp.MustCompile(`valid_lft 999\dsec`).MatchString(out) {
 		t.Errorf("what the advertisement said is lost: %s", out)
-	}
-}
-
-// TestUnconvertStoppedAnywhereIsReverted goes back into the bridge.
-func TestUnconvertStoppedAnywhereIsReverted(t *testing.T) {
-	t.Parallel()
-	for name, lines := range configurations {
-		t.Run(name, func(t *testing.T) {
-			t.Parallel()
-			m, _ := machine(t, lines...)
-			convert(t, m.NS())
-			before, own, state := dump(t, m.NS()), ownOf(t, m.NS(), "br0"), look(t, m.NS(), "eth0")
-			ops, _, err := hostlink.Unconvert(state)
-			if err != nil {
-				t.Fatal(err)
-			}
-			for _, end := range ends(len(ops)) {
-				applyUntil(t, m.NS(), ops, end)
-				revert(t, m.NS(), state)
-				if after := ownOf(t, m.NS(), "br0"); after != own {
-					t.Logf("stopped before op %d of\n%s", end, text(ops))
-					same(t, "of the bridge, after the revert", own, after)
-				}
-				if end < len(ops) { // the bridge is the same one
-					same(t, "after the revert", before, dump(t, m.NS()))
-				}
-			}
-		})
 	}
 }

@@ -12,6 +12,7 @@ import (
 // TestConvertRefusesWithAReasonAndAWayOut: nothing is done, and people learn what to do.
 func TestConvertRefusesWithAReasonAndAWayOut(t *testing.T) {
 	t.Parallel()
+	plain, _ := machine(t)
 	for name, c := range map[string]struct {
 		lines        []string
 		nic, bridge  string
@@ -37,7 +38,10 @@ func TestConvertRefusesWithAReasonAndAWayOut(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			m, _ := machine(t, c.lines...)
+			m := plain
+			if c.lines != nil {
+				m, _ = machine(t, c.lines...)
+			}
 			s := look(t, m.NS(), c.nic, c.bridge)
 			if c.change != nil {
 				c.change(&s)
