@@ -9,11 +9,13 @@ func TestNSChainsOfOthersAreTold(t *testing.T) {
 	t.Parallel()
 	l := newLab(t, network{"net0", "nat", []string{"a"}})
 	l.host.nft(`table inet other {
-		chain gate { type filter hook forward priority 10; policy drop; iifname "net0" accept; oifname "net0" accept; }
+		chain gate { type filter hook forward priority 10; policy drop; }
 		chain door { type filter hook input priority 10; policy accept; }
 		chain beside { }
 	}
-	table ip filter { chain INPUT { type filter hook input priority 0; policy drop; accept; } }`)
+	table ip filter {
+		chain INPUT { type filter hook input priority 0; policy drop; }
+	}`)
 	got, err := l.conn.ForeignChains()
 	if err != nil {
 		t.Fatal(err)
