@@ -14,10 +14,10 @@ export CGO_ENABLED ?= 0
 export GORACE ?= atexit_sleep_ms=0
 export PATH := $(PATH):/usr/sbin:/sbin
 
-.PHONY: help build demo test storm virsh lint bench fuzz install clean
+.PHONY: help build demo test storm virsh lint bench fuzz install install-openrc uninstall pages deb clean
 
 help: ## this list
-	@awk -F': .*## ' '/^[a-z]+:.*## /{printf "  make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F': .*## ' '/^[a-z-]+:.*## /{printf "  make %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 build: ## bin/kvmnet, one static binary
 	$(GO) build -trimpath -ldflags '-s -w -X main.version=$(VERSION)' -o bin/kvmnet ./cmd/kvmnet
@@ -37,13 +37,14 @@ storm: ## what `make test` does in small: a kill at every op, a thousand network
 	$(GO) test -timeout 30m -run 'KilledDaemonKeeps|ManyNetworks|SlipsInAnEditor|PortComesOrGoes' ./internal/daemon -every-op -storm-kills 1000 -networks 1000
 	$(GO) test -timeout 30m -run RulesDoNotGrow ./internal/proof -forwards 10000
 	$(GO) test -timeout 30m -run "GuestsComeInEveryWay|ScriptsAreReplaced" ./internal/proof -all-ways
+	$(GO) test -timeout 10m -run "Package" ./internal/packaged -systemd
 
 virsh: ## the same commands through kvmnet and through virsh, compared word for word
 	@scripts/deps test
 	$(GO) test -count=1 -v -run 'SaysWhatVirshSays|UpdatesDisturbNobody' ./internal/proof
 
 lint: ## gofmt, go vet, staticcheck, tidy go.mod
-	@test -z "$$(gofmt -l cmd internal)" || { echo "not gofmt'ed:"; gofmt -l cmd internal; exit 1; }
+	@test -z "$$(gofmt -l cmd internal packaging)" || { echo "not gofmt'ed:"; gofmt -l cmd internal packaging; exit 1; }
 	$(GO) vet ./...
 	$(GO) tool staticcheck ./...
 	$(GO) mod tidy -diff
@@ -68,12 +69,51 @@ fuzz: ## each fuzzer for a minute
 	done
 
 # What QEMU calls are links to the one binary, which looks at the name it is called by.
-install: build ## into $(PREFIX)/sbin, and what QEMU calls into $(PREFIX)/libexec/kvmnet
+# The binary is in sbin, where units and scripts look, with a link for everybody in bin.
+DATADIR ?= $(PREFIX)/share
+UNITDIR ?= $(PREFIX)/lib/systemd/system
+ZSHDIR  ?= $(DATADIR)/zsh/site-functions
+put      = install -D -m 0644
+
+install: build pages ## into $(PREFIX), with units, pages and completions; docs/install.md
 	install -D -m 0755 bin/kvmnet $(DESTDIR)$(PREFIX)/sbin/kvmnet
-	install -d -m 0755 $(DESTDIR)$(PREFIX)/libexec/kvmnet
+	install -d -m 0755 $(DESTDIR)$(PREFIX)/bin $(DESTDIR)$(PREFIX)/libexec/kvmnet $(DESTDIR)$(DATADIR)/man/man1
+	ln -sfn ../sbin/kvmnet $(DESTDIR)$(PREFIX)/bin/kvmnet
 	for name in qemu-bridge-helper qemu-ifup qemu-ifdown; do \
 		ln -sfn ../../sbin/kvmnet $(DESTDIR)$(PREFIX)/libexec/kvmnet/$$name || exit 1; \
 	done
+	for unit in kvmnet.service kvmnet.socket kvmnet-guests.socket kvmnet-recover.service; do \
+		$(put) packaging/systemd/$$unit $(DESTDIR)$(UNITDIR)/$$unit || exit 1; \
+	done
+	sed -i 's|@SBINDIR@|$(PREFIX)/sbin|' $(DESTDIR)$(UNITDIR)/kvmnet.service $(DESTDIR)$(UNITDIR)/kvmnet-recover.service
+	$(put) packaging/systemd/kvmnet.sysusers $(DESTDIR)$(PREFIX)/lib/sysusers.d/kvmnet.conf
+	$(put) -t $(DESTDIR)$(DATADIR)/man/man1 bin/pages/man1/*
+	$(put) -t $(DESTDIR)$(DATADIR)/man/man5 bin/pages/man5/*
+	$(put) bin/pages/bash/kvmnet $(DESTDIR)$(DATADIR)/bash-completion/completions/kvmnet
+	$(put) bin/pages/zsh/_kvmnet $(DESTDIR)$(ZSHDIR)/_kvmnet
+	$(put) bin/pages/fish/kvmnet.fish $(DESTDIR)$(DATADIR)/fish/vendor_completions.d/kvmnet.fish
+	$(put) -t $(DESTDIR)$(DATADIR)/doc/kvmnet/examples examples/*.yaml
+
+install-openrc: ## the script for OpenRC, besides `make install`
+	install -d -m 0755 $(DESTDIR)/etc/init.d
+	sed 's|@SBINDIR@|$(PREFIX)/sbin|' packaging/openrc/kvmnet >$(DESTDIR)/etc/init.d/kvmnet
+	chmod 0755 $(DESTDIR)/etc/init.d/kvmnet
+	$(put) packaging/openrc/kvmnet.confd $(DESTDIR)/etc/conf.d/kvmnet
+
+uninstall: ## what `make install` installed; first stop the daemon and `kvmnet daemon --clean`
+	rm -rf $(DESTDIR)$(PREFIX)/libexec/kvmnet $(DESTDIR)$(DATADIR)/doc/kvmnet
+	rm -f $(DESTDIR)$(PREFIX)/sbin/kvmnet $(DESTDIR)$(PREFIX)/bin/kvmnet $(DESTDIR)$(PREFIX)/lib/sysusers.d/kvmnet.conf \
+		$(DESTDIR)$(UNITDIR)/kvmnet.service $(DESTDIR)$(UNITDIR)/kvmnet.socket $(DESTDIR)$(UNITDIR)/kvmnet-guests.socket \
+		$(DESTDIR)$(UNITDIR)/kvmnet-recover.service $(DESTDIR)$(DATADIR)/man/man1/kvmnet*.1 $(DESTDIR)$(DATADIR)/man/man5/kvmnet.yaml.5 \
+		$(DESTDIR)$(DATADIR)/bash-completion/completions/kvmnet $(DESTDIR)$(ZSHDIR)/_kvmnet $(DESTDIR)$(DATADIR)/fish/vendor_completions.d/kvmnet.fish
+
+# The generator runs here, whatever the binary is built for.
+pages: ## manual pages and completions, into bin/pages
+	rm -rf bin/pages
+	GOOS= GOARCH= $(GO) run ./packaging/gen bin/pages $(VERSION) packaging/gen
+
+deb: ## bin/kvmnet_VERSION_ARCH.deb, the same bytes from the same commit
+	packaging/deb/build $(VERSION)
 
 clean: ## what the build made
 	rm -rf bin

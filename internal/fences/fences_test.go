@@ -78,6 +78,7 @@ var rooms = map[string][]string{
 	"internal/nstest":        {"netns", "spec", "testhost"},                                                  // imports testing: only tests import it
 	"internal/daemontest":    {"api", "daemon", "netns", "nstest", "plan", "reconcile", "specfile", "store"}, // the same
 	"internal/proof":         {},                                                                             // tests only
+	"internal/packaged":      {},                                                                             // the same
 	"internal/captured":      {},                                                                             // the same
 	"internal/peers":         {"netns", "spec", "testhost", "qemuguest", "nstest"},                           // the same
 
@@ -89,7 +90,8 @@ var rooms = map[string][]string{
 		"announce", "api", "conntrack", "dhcpclient", "dns", "doctor", "handover", "hostnet", "kernel", "lease", "manage", "netns", "nft", "plan", "qemuguest", "reconcile", "resolved", "serve", "spec", "specfile",
 		"store", "testhost", "verify",
 	},
-	"cmd/kvmnet": {"cli", "daemon", "hostnet", "lab", "netns"},
+	"cmd/kvmnet":    {"cli", "daemon", "hostnet", "lab", "netns"},
+	"packaging/gen": {"cli"},
 
 	"examples":        {}, // files, embedded
 	"internal/fences": {},
@@ -99,7 +101,9 @@ var rooms = map[string][]string{
 // cli writes YAML for -o yaml.
 var outside = map[string][]string{
 	"go.yaml.in/yaml/":               {"internal/specfile", "internal/cli"},
-	"github.com/spf13/cobra":         {"internal/cli", "cmd/kvmnet"},
+	"github.com/spf13/cobra":         {"internal/cli", "cmd/kvmnet", "packaging/gen"},
+	"github.com/spf13/cobra/doc":     {"packaging/gen"}, // brings a renderer of Markdown along
+	"github.com/cpuguy83/go-md2man":  {"packaging/gen"},
 	"github.com/antchfx/xpath":       {"internal/xpath"},
 	"github.com/vishvananda/netlink": {"internal/kernel", "internal/netns", "internal/testhost", "internal/nstest", "internal/verify", "internal/lab", "internal/peers", "internal/conntrack", "internal/hostnet"},
 	"github.com/google/nftables":     {"internal/nft"},
