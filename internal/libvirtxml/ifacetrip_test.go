@@ -2,6 +2,7 @@ package libvirtxml
 
 import (
 	"net/netip"
+	"os"
 	"slices"
 	"strings"
 	"testing"
@@ -191,6 +192,21 @@ x.xml:18:113: <bond> has no effect here
 	f := ParseInterface("x.xml", []byte(text))
 	if diff := cmp.Diff(want, toldOf(f.Notes)); diff != "" || f.Validate() != nil {
 		t.Errorf("%v\n%s", f.Validate(), diff)
+	}
+}
+
+// What the documentation shows is taken, and says nothing in vain.
+func TestDocumentedInterfaceIsTaken(t *testing.T) {
+	t.Parallel()
+	text, err := os.ReadFile("../../docs/interfaces.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, block, found := strings.Cut(string(text), "```xml\n")
+	block, _, _ = strings.Cut(block, "```")
+	f := ParseInterface("interfaces.md", []byte(block))
+	if problems := f.Validate(); !found || problems != nil || f.Notes != nil {
+		t.Errorf("%v %v", problems, f.Notes)
 	}
 }
 

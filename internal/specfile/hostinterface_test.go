@@ -1,6 +1,8 @@
 package specfile
 
 import (
+	"os"
+	"strings"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
@@ -90,6 +92,21 @@ hint: begin with one of: name, type, start, mac, mtu, ipv4, ipv6, bridge, bond, 
 		if diff := cmp.Diff(want, report(f.Validate())); diff != "" {
 			t.Errorf("%q:\n%s", text, diff)
 		}
+	}
+}
+
+// What the documentation shows of an interface can be defined.
+func TestDocumentedInterfaceIsValid(t *testing.T) {
+	t.Parallel()
+	text, err := os.ReadFile("../../docs/interfaces.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, block, found := strings.Cut(string(text), "```yaml\n")
+	block, _, _ = strings.Cut(block, "```")
+	f, _ := ParseInterface("interfaces.md", []byte(block))
+	if problems := f.Validate(); !found || problems != nil {
+		t.Error(report(problems))
 	}
 }
 
