@@ -80,7 +80,7 @@ e.yaml:5:8: bridge.ports[1]: unknown key "nane"
      |        ^
 hint: did you mean name?
 `,
-		"": "e.yaml: the file defines nothing\nhint: begin with one of: name, type, start, mac, mtu, ipv4, ipv6, bridge, bond, vlan\n",
+		"":                        "e.yaml: the file defines nothing\nhint: begin with one of: name, type, start, mac, mtu, ipv4, ipv6, bridge, bond, vlan\n",
 		"name: a\n---\nname: b\n": "e.yaml:3:1: the file has a second document\n   3 | name: b\n     | ^\nhint: write one object in each file\n",
 		"[]": `e.yaml:1:1: a mapping is needed, not a list
    1 | []
