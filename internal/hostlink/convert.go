@@ -84,7 +84,7 @@ func (s State) staying() State {
 
 // toBridge plans the way into a bridge, which is made if it is not there.
 func toBridge(nic, bridge, want, stay State) []Op {
-	m := move{from: nic, to: bridge, want: want, stay: stay, fresh: bridge.Index == 0}
+	m := move{from: nic, to: bridge, want: want, stay: stay, fresh: bridge.Index == 0, crosses: nic.Link.Master != want.Name}
 	want.Link.Master = ""
 	if m.fresh {
 		m.add(addLink(want.Name, "bridge", bridgeText(want.Link), Attrs{{unix.IFLA_ADDRESS, want.Link.MAC[:]}}, want.Link.Details))
@@ -94,7 +94,7 @@ func toBridge(nic, bridge, want, stay State) []Op {
 	}
 	m.begin()
 	m.prepare()
-	if nic.Link.Master != want.Name {
+	if m.crosses {
 		m.add(enslave(nic.Name, want.Name), await{want.Name})
 		m.proxiesAgain()
 	}

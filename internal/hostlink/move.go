@@ -21,14 +21,17 @@ type move struct {
 	stay     State // what stays on the old device
 	vanish   bool  // the old device is deleted afterwards
 	fresh    bool  // the new device is made for this
+	crosses  bool  // the NIC becomes a port, or stops being one
 	ops      []Op
 	current  map[string]string // settings of the new device, as the ops leave them
-	made     []Route           // those the kernel makes with addresses on the way
+	has      routeSet          // routes of the new device, without those that go with an address on the way
+	made     routeSet          // and those that come with one
 }
 
 func (m *move) add(ops ...Op) { m.ops = append(m.ops, ops...) }
 
 func (m *move) begin() {
+	m.has = routeSetOf(m.to.Routes)
 	m.settingsBefore()
 	m.linkFlags()
 }
@@ -64,7 +67,7 @@ func (m *move) neighbours() {
 		}
 	}
 	for _, n := range m.from.Neighbours {
-		if n.learnt() && !slices.ContainsFunc(m.to.Neighbours, n.namesake) && !slices.ContainsFunc(m.want.Neighbours, n.fixed) {
+		if m.crosses && n.learnt() && !slices.ContainsFunc(m.to.Neighbours, n.namesake) && !slices.ContainsFunc(m.want.Neighbours, n.fixed) {
 			m.add(setNeighbour(m.to.Name, n))
 		}
 	}

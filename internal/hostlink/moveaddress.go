@@ -109,18 +109,12 @@ func near(a, b uint32) bool {
 // gain and lose note what the kernel does to routes with an address.
 func (m *move) gain(a Address) {
 	for _, r := range a.connected() {
-		if !contains(m.made, r) {
-			m.made = append(m.made, r)
-		}
+		m.made.add(r)
 	}
 }
 
 func (m *move) lose(a Address) {
 	for _, r := range a.taken() {
-		m.to.Routes = slices.DeleteFunc(slices.Clone(m.to.Routes), r.same)
+		m.has.remove(r)
 	}
 }
-
-func (r Route) same(other Route) bool { return r.content() == other.content() }
-
-func contains(list []Route, r Route) bool { return slices.ContainsFunc(list, r.same) }

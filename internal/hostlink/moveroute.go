@@ -10,9 +10,10 @@ import (
 // switchOver moves nexthops and routes. Those without a gateway come first: by them
 // the kernel finds out that a gateway is on the link.
 func (m *move) switchOver() {
-	for _, r := range m.inOrder() {
+	old, order := routeSetOf(m.from.Routes), m.inOrder()
+	for _, r := range order {
 		if r.direct() {
-			m.route(r)
+			m.route(r, old)
 		}
 	}
 	for _, n := range m.want.Nexthops {
@@ -20,9 +21,9 @@ func (m *move) switchOver() {
 			m.add(setNexthop(m.to.Name, n))
 		}
 	}
-	for _, r := range m.inOrder() {
+	for _, r := range order {
 		if !r.direct() {
-			m.route(r)
+			m.route(r, old)
 		}
 	}
 	m.leftovers()
@@ -44,16 +45,16 @@ func (r Route) direct() bool {
 }
 
 // route brings one route to the new device.
-func (m *move) route(r Route) {
-	old, moved := findRoute(m.from.Routes, r)
+func (m *move) route(r Route, all routeSet) {
+	old, moved := all.find(r)
 	switch {
-	case contains(m.to.Routes, r):
+	case m.has.contains(r):
 	case r.Attrs.has(attrNexthop):
 		// It follows its nexthop, unless somebody took it.
 		if !moved {
 			m.add(setRoute("append", m.to.Name, r))
 		}
-	case contains(m.made, r):
+	case m.made.contains(r):
 		m.comesWithAddress(r, old, moved)
 	case moved && old.replaceable():
 		m.add(setRoute("replace", m.to.Name, r))
@@ -75,15 +76,6 @@ func (m *move) comesWithAddress(r, old Route, moved bool) {
 	m.add(deleteRoute(m.to.Name, r), setRoute("replace", m.to.Name, r))
 }
 
-// findRoute looks a route up in a list.
-func findRoute(list []Route, r Route) (Route, bool) {
-	i := slices.IndexFunc(list, r.same)
-	if i < 0 {
-		return r, false
-	}
-	return list[i], true
-}
-
 // replaceable says whether a request to replace a route hits this one: for IPv4 the
 // kernel replaces the first of a destination and metric; for IPv6 it is not so simple
 // (fib6_add_rt2node in net/ipv6/ip6_fib.c), and it must be the only one.
@@ -98,15 +90,15 @@ func (r Route) replaceable() bool {
 // otherwise than in the place of the old one. Routes that come with an address go with
 // it.
 func (m *move) leftovers() {
-	going := m.going()
+	want, stay, going := routeSetOf(m.want.Routes), routeSetOf(m.stay.Routes), m.going()
 	for _, r := range m.from.Routes {
-		settled := contains(m.want.Routes, r) && !m.copied(r)
-		if !m.vanish && !settled && !contains(m.stay.Routes, r) && !contains(going, r) && !r.Attrs.has(attrNexthop) {
+		settled := want.contains(r) && !m.copied(r)
+		if !m.vanish && !settled && !stay.contains(r) && !going.contains(r) && !r.Attrs.has(attrNexthop) {
 			m.add(deleteRoute(m.from.Name, r))
 		}
 	}
-	for _, r := range append(slices.Clone(m.to.Routes), m.made...) {
-		if !contains(m.want.Routes, r) && !r.Attrs.has(attrNexthop) {
+	for _, r := range slices.Concat(m.has.list, m.made.list) {
+		if !want.contains(r) && !r.Attrs.has(attrNexthop) {
 			m.add(deleteRoute(m.to.Name, r))
 		}
 	}
@@ -114,23 +106,23 @@ func (m *move) leftovers() {
 
 // going are the routes that the kernel takes from the old device with its addresses. A
 // route that two addresses have in common stays with the second.
-func (m *move) going() (list []Route) {
-	var staying []Route
+func (m *move) going() (set routeSet) {
+	var staying routeSet
 	for _, a := range m.stay.Addresses {
-		staying = append(staying, a.connected()...)
+		for _, r := range a.connected() {
+			staying.add(r)
+		}
 	}
 	for _, a := range m.from.Addresses {
 		for _, r := range a.taken() {
-			if !m.stays(a) && !contains(staying, r) {
-				list = append(list, r)
+			if !m.stays(a) && !staying.contains(r) {
+				set.add(r)
 			}
 		}
 	}
-	return list
+	return set
 }
 
 // copied says whether the new device got its route otherwise than in the place of the
 // old one.
-func (m *move) copied(r Route) bool {
-	return contains(m.to.Routes, r) || contains(m.made, r)
-}
+func (m *move) copied(r Route) bool { return m.has.contains(r) || m.made.contains(r) }

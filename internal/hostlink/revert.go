@@ -61,8 +61,9 @@ func (s State) after(passed time.Duration, now State, other *State) State {
 			s.Addresses = append(s.Addresses, a)
 		}
 	}
+	alive := routeSetOf(copies.Routes)
 	for _, r := range routes {
-		if r, lives := r.agedUnless(copies.Routes, passed); lives {
+		if r, lives := r.agedUnless(alive, passed); lives {
 			s.Routes = append(s.Routes, r)
 		}
 	}
@@ -96,12 +97,12 @@ func (a Address) agedUnless(copies []Address, passed time.Duration) (Address, bo
 	return a.aged(passed)
 }
 
-func (r Route) agedUnless(copies []Route, passed time.Duration) (Route, bool) {
+func (r Route) agedUnless(copies routeSet, passed time.Duration) (Route, bool) {
 	left := r.Attrs.number(attrExpires)
 	if left == 0 {
 		return r, true
 	}
-	if c, found := findRoute(copies, r); found {
+	if c, found := copies.find(r); found {
 		r.Attrs = r.Attrs.with(attrExpires, bytes32(c.Attrs.number(attrExpires)))
 		return r, true
 	}

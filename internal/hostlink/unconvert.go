@@ -43,22 +43,13 @@ func (s State) returned() State {
 	for _, a := range s.Addresses {
 		want.Addresses = append(want.Addresses, a.refreshed(b.Addresses))
 	}
-	want.Routes = slices.Concat(s.Routes, newOnes(s.Routes, b.Routes))
+	want.Routes = routeSetOf(slices.Concat(s.Routes, b.Routes)).list
 	want.Rules = slices.Concat(s.Rules, b.Rules)
 	want.Nexthops = slices.Concat(s.Nexthops, b.Nexthops)
 	want.Neighbours = slices.Concat(s.Neighbours, b.Neighbours)
 	want.Groups = slices.Concat(s.Groups, b.Groups)
 	want.Link.Token = nil
 	return want
-}
-
-func newOnes(have, list []Route) (fresh []Route) {
-	for _, r := range list {
-		if !contains(have, r) {
-			fresh = append(fresh, r)
-		}
-	}
-	return fresh
 }
 
 // refreshed is an address with the lifetimes of its copy, which a router or a server
@@ -94,7 +85,7 @@ func leftOn(b, nic State) (list []Warning) {
 // toNIC plans the way from a bridge, if there is one, to an interface that becomes no
 // port, or is none already.
 func toNIC(now, want State, vanish bool) []Op {
-	m := move{to: now, want: want}
+	m := move{to: now, want: want, crosses: now.Link.Master != ""}
 	if now.Bridge != nil {
 		m.from, m.vanish = *now.Bridge, vanish
 		m.stay = m.from.own()
@@ -105,7 +96,7 @@ func toNIC(now, want State, vanish bool) []Op {
 	m.begin()
 	m.prepare()
 	m.switchOver()
-	if now.Link.Master != "" {
+	if m.crosses {
 		m.add(release(now.Name))
 	}
 	m.strip()
