@@ -106,6 +106,9 @@ var configurations = map[string][]string{
 		"sysctl -qw net.ipv6.conf.eth0.proxy_ndp=1 net.ipv6.conf.eth0.hop_limit=33",
 		"ip link set eth0 mtu 1450 txqueuelen 77 alias uplink allmulticast on",
 	},
+	"a token": {
+		"ip token set ::77 dev eth0", "ip -6 addr add 2001:db8::77/64 dev eth0 nodad",
+	},
 	"a secret": {
 		"sysctl -qw net.ipv6.conf.eth0.stable_secret=2001:db8::5eed", "ip -6 addr add 2001:db8::2/64 dev eth0 nodad",
 	},
@@ -126,6 +129,7 @@ func ownOf(t *testing.T, ns *netns.NS, name string) string {
 ip -d addr show dev NAME | grep -A1 inet
 ip -d -4 route show table all dev NAME; ip -d -6 route show table all dev NAME
 ip -4 rule | grep -w NAME; ip -6 rule | grep -w NAME; ip nexthop | grep -w NAME
+ip token get dev NAME
 ip neigh show nud permanent dev NAME; ip neigh show proxy dev NAME; ip maddr show dev NAME | grep static
 true`, "NAME", name))
 	out = regexp.MustCompile(`\b`+name+`\b`).ReplaceAllString(out, "IF")
@@ -133,7 +137,7 @@ true`, "NAME", name))
 }
 
 // onlyKernels says whether nothing is left but the link-local address and groups.
-var onlyKernels = regexp.MustCompile(`^((    inet6 fe80::.*\n.*|(unicast|local|anycast) fe80::.*|multicast ff00::.*|.* static)\n)*$`)
+var onlyKernels = regexp.MustCompile(`^((    inet6 fe80::.*\n.*|(unicast|local|anycast) fe80::.*|multicast ff00::.*|.* static|token .*)\n)*$`)
 
 var everyOp = flag.Bool("every-op", false, "stop a move before every single op, not before each fifteenth one, and try many random configurations")
 

@@ -127,6 +127,7 @@ func (e everything) state(ns *netns.NS, d device) (State, error) {
 	return s, ns.Do(func() (err error) {
 		s.Settings, s.Defaults = settings(d.name), defaults()
 		s.Groups, err = groups(d.index, d.name)
+		s.Link.LRO = largeReceive(d.name)
 		s.Link.Wireless = wireless("/sys", d.name, d.index)
 		return err
 	})

@@ -57,12 +57,7 @@ func (l listen) do() error {
 	if err != nil {
 		return fmt.Errorf("%s: %w", l, err)
 	}
-	fd, err := unix.Socket(unix.AF_INET, unix.SOCK_DGRAM|unix.SOCK_CLOEXEC, 0)
-	if err != nil {
-		return fmt.Errorf("%s: %w", l, err)
-	}
-	defer unix.Close(fd)
-	if err := addMulticast(fd, l.dev, mac); err != nil && !errors.Is(err, unix.EEXIST) {
+	if err := addMulticast(l.dev, mac); err != nil && !errors.Is(err, unix.EEXIST) {
 		return fmt.Errorf("%s: %w", l, err)
 	}
 	return nil

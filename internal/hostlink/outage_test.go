@@ -2,6 +2,7 @@ package hostlink_test
 
 import (
 	"net/netip"
+	"strings"
 	"testing"
 	"time"
 
@@ -109,28 +110,42 @@ func TestNoPacketIsLostOnTheWay(t *testing.T) {
 	}
 }
 
-// TestBridgeCarriesGuestsAtOnce: what is plugged into the bridge reaches the outside.
-func TestBridgeCarriesGuestsAtOnce(t *testing.T) {
+// TestGuestsOfTheBridgeGoWithItsNIC: what is plugged into the bridge reaches the outside
+// at once, not while the NIC is out, and again when that was taken back.
+func TestGuestsOfTheBridgeGoWithItsNIC(t *testing.T) {
 	t.Parallel()
 	m, _, port := uplinked(t)
+	first := look(t, m.NS(), "eth0", "br0")
 	convert(t, m.NS())
 	guest := nstest.Host(t, "guest")
 	nstest.Join(t, guest, m, "br0", netip.MustParsePrefix("192.0.2.50/24"))
-	for name, from := range map[string]*testhost.Host{"guest": guest, "machine": m} {
-		r := from.Probe(t.Context(), testhost.Probe{Proto: testhost.TCP, To: netip.MustParseAddr("192.0.2.1"), Port: port})
-		if !r.OK {
-			t.Errorf("%s: %s", name, r)
+	reaches := func(when string, wanted bool) {
+		t.Helper()
+		patience := testhost.DefaultTimeout
+		if !wanted {
+			patience = 200 * time.Millisecond
+		}
+		probe := testhost.Probe{Proto: testhost.TCP, To: netip.MustParseAddr("192.0.2.1"), Port: port, Timeout: patience}
+		if r := guest.Probe(t.Context(), probe); r.OK != wanted {
+			t.Errorf("%s the guest: %s", when, r)
+		}
+		if r := m.Probe(t.Context(), testhost.Probe{Proto: testhost.TCP, To: internet4, Port: port}); !r.OK {
+			t.Errorf("%s the machine: %s", when, r)
 		}
 	}
-	ops, warnings, err := hostlink.Unconvert(look(t, m.NS(), "eth0"))
-	if err != nil || len(warnings) != 1 {
+	reaches("in the bridge", true)
+	within := look(t, m.NS(), "eth0")
+	ops, warnings, err := hostlink.Unconvert(within)
+	if err != nil || len(warnings) != 1 || !strings.Contains(string(warnings[0]), "bridge br0 stays, with [v-guest]") {
 		t.Fatalf("warnings %q, error %v", warnings, err)
 	}
 	apply(t, m.NS(), ops)
 	if b := look(t, m.NS(), "br0"); len(b.Ports) != 1 || len(b.Routes) != 0 {
 		t.Errorf("the bridge of the guest has ports %v and routes %v", b.Ports, b.Routes)
 	}
-	if r := m.Probe(t.Context(), testhost.Probe{Proto: testhost.TCP, To: internet4, Port: port}); !r.OK {
-		t.Errorf("machine, afterwards: %s", r)
-	}
+	reaches("out of the bridge", false)
+	revert(t, m.NS(), within)
+	reaches("back in the bridge", true)
+	revert(t, m.NS(), first)
+	reaches("as at first", false)
 }

@@ -83,6 +83,9 @@ func warnings(s State, o Options) (list []Warning) {
 			warn("%s stays on %s: somebody else on the link has it", a.local(), s.Name)
 		}
 	}
+	if s.Link.LRO {
+		warn("the kernel switches large receive offload off on %s, as on every port of a bridge; only a revert switches it on again", s.Name)
+	}
 	if mode := s.Settings[genMode]; mode == "2" || mode == "3" {
 		warn("router advertisements will give %s another address than %s, whose own ends in its time", o.Bridge, s.Name)
 	}

@@ -80,13 +80,13 @@ func TestConvertWarnsOfWhatDoesNotComeAlong(t *testing.T) {
 		"sysctl -qw net.ipv6.conf.eth0.addr_gen_mode=3",
 	)
 	s := look(t, m.NS(), "eth0", "br0")
-	s.Link.Uppers = []hostlink.Upper{{Name: "eth0.5", Kind: "vlan"}}
+	s.Link.Uppers, s.Link.LRO = []hostlink.Upper{{Name: "eth0.5", Kind: "vlan"}}, true
 	s.Groups = []hostlink.Group{{Address: "239.1.2.3"}, {Address: "01:00:5e:01:02:03", Static: true}}
 	_, warnings, err := hostlink.Convert(s, hostlink.Options{Bridge: "br0", STP: true})
 	if err != nil {
 		t.Fatal(err)
 	}
-	for _, part := range []string{"tbf stays on eth0", "eth0.5 stays on eth0", "239.1.2.3", "router advertisements", "spanning tree"} {
+	for _, part := range []string{"tbf stays on eth0", "eth0.5 stays on eth0", "239.1.2.3", "router advertisements", "spanning tree", "large receive offload"} {
 		if !strings.Contains(join(warnings), part) {
 			t.Errorf("no word of %q in:\n%s", part, join(warnings))
 		}
@@ -144,4 +144,21 @@ func TestConvertWithASpanningTreeForwardsAtOnce(t *testing.T) {
 	}
 	revert(t, m.NS(), state)
 	same(t, "after the revert", before, dump(t, m.NS()))
+}
+
+// TestRevertSwitchesLargeReceiveOffloadOn, which the kernel switches off on a port.
+func TestRevertSwitchesLargeReceiveOffloadOn(t *testing.T) {
+	t.Parallel()
+	m, _ := machine(t)
+	now := look(t, m.NS(), "eth0", "br0")
+	before := now
+	before.Link.LRO = true
+	ops, err := hostlink.Revert(now, before)
+	if err != nil || len(ops) != 1 || ops[0].String() != "ethtool -K eth0 lro on" {
+		t.Fatalf("got %v and %v", ops, err)
+	}
+	// A veth takes the request, and has nothing to switch on.
+	if err := hostlink.Apply(t.Context(), m.NS(), ops, nil); err != nil && !strings.Contains(err.Error(), "ethtool -K eth0 lro on") {
+		t.Error(err)
+	}
 }

@@ -52,6 +52,7 @@ type Link struct {
 	Uppers    []Upper  `json:"uppers,omitempty"` // VLANs, macvlans and others on top
 	Wireless  bool     `json:"wireless,omitempty"`
 	Qdisc     string   `json:"qdisc,omitempty"`
+	LRO       bool     `json:"lro,omitempty"`   // large receive offload, which no port of a bridge may have
 	Token     []byte   `json:"token,omitempty"` // IPv6 (draft-chown-6man-tokenised-ipv6-identifiers)
 	Details   Attrs    `json:"details,omitempty"`
 }

@@ -101,6 +101,9 @@ func toNIC(now, want State, vanish bool) []Op {
 	}
 	m.strip()
 	m.finish()
+	if want.Link.LRO && (m.crosses || !now.Link.LRO) {
+		m.add(joinPackets{now.Name})
+	}
 	if m.vanish {
 		m.add(deleteLink(m.from.Name))
 	}

@@ -60,7 +60,7 @@ func configure(t testing.TB, ns *netns.NS, lines ...string) {
 
 // views print all that ip(8) tells of the host and what is set for eth0.
 const views = `
-printf '%s\n' 'addr show' 'rule show' 'neigh show nud permanent' 'neigh show proxy' 'maddr show' 'nexthop show' | ip -d -batch -
+printf '%s\n' 'addr show' 'rule show' 'neigh show nud permanent' 'neigh show proxy' 'maddr show' 'token list' 'nexthop show' | ip -d -batch -
 printf '%s\n' 'route show table all' 'rule show' | ip -d -6 -force -batch -
 ip -d -4 route show table all
 cd /proc/sys/net; grep -s . ipv?/conf/eth0/* ipv?/neigh/eth0/*; true`
