@@ -98,9 +98,9 @@ var rooms = map[string][]string{
 }
 
 // outside says who may import a module that is not ours, where that is limited.
-// cli writes YAML for -o yaml.
+// cli writes YAML for -o yaml; netfiles edits netplan's files with their comments.
 var outside = map[string][]string{
-	"go.yaml.in/yaml/":               {"internal/specfile", "internal/cli"},
+	"go.yaml.in/yaml/":               {"internal/specfile", "internal/cli", "internal/netfiles"},
 	"github.com/spf13/cobra":         {"internal/cli", "cmd/kvmnet", "packaging/gen"},
 	"github.com/spf13/cobra/doc":     {"packaging/gen"}, // brings a renderer of Markdown along
 	"github.com/cpuguy83/go-md2man":  {"packaging/gen"},
@@ -256,7 +256,7 @@ func TestFencesHold(t *testing.T) {
 		"unknown room":          {in("internal/dish"), "internal/dish is a new package: add it to the table, and say what it may import"},
 		"pure room, shell":      {in("internal/plan", "kvmnet/internal/kernel"), "internal/plan imports internal/kernel, which the table does not allow"},
 		"pure room, library":    {in("internal/spec", "golang.org/x/sys/unix"), "internal/spec is pure, and imports golang.org/x/sys/unix"},
-		"yaml elsewhere":        {in("internal/store", "go.yaml.in/yaml/v4"), "internal/store imports go.yaml.in/yaml/v4, which is for internal/specfile and internal/cli"},
+		"yaml elsewhere":        {in("internal/store", "go.yaml.in/yaml/v4"), "internal/store imports go.yaml.in/yaml/v4, which is for internal/specfile and internal/cli and internal/netfiles"},
 		"cli, loop":             {in("internal/cli", "kvmnet/internal/reconcile"), "internal/cli imports internal/reconcile, which the table does not allow"},
 		"test support":          {in("internal/kernel", "kvmnet/internal/nstest"), "internal/kernel imports internal/nstest, which the table does not allow"},
 		"command":               {in("internal/daemon", "kvmnet/cmd/kvmnet"), "internal/daemon imports cmd/kvmnet, which the table does not allow"},

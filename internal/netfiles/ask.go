@@ -14,7 +14,8 @@ type System struct {
 // a manager of its own. The kernel cuts names at 15 bytes (proc_pid_comm(5)).
 func (s System) Running(program string) bool {
 	proc := filepath.Join("/", s.Root, "proc")
-	ours, _ := os.Readlink(filepath.Join(proc, "self/ns/net"))
+	// Of the thread: another one of ours may be in another namespace at the moment.
+	ours, _ := os.Readlink(filepath.Join(proc, "thread-self/ns/net"))
 	found, _ := filepath.Glob(filepath.Join(proc, "[0-9]*/comm"))
 	for _, p := range found {
 		if line(p) != program[:min(15, len(program))] {

@@ -129,9 +129,8 @@ func (m *machine) name(on bool) error {
 // tree reads the machine's files, and the identity that the DHCP server knows it by.
 func (m *machine) tree() Tree {
 	m.t.Helper()
-	must(m.t, m.name(false))
 	t := m.scene.tree(m.t, m.root)
-	must(m.t, m.name(m.scene.say["dhcp"] != "" && !m.converted))
+	delete(t.Files, "/run/systemd/network/10-all.network.d/udev.conf") // which stands for udev
 	leases, _ := filepath.Glob(filepath.Join(m.root, "run/systemd/netif/leases/*"))
 	for _, p := range leases {
 		text, err := os.ReadFile(p)

@@ -29,6 +29,9 @@ func netplanBridge(t Tree, c Conversion) ([]Change, error) {
 	}
 	e := newEdit(t)
 	netplanIdentity(e, files, d, c)
+	if d.renderer(files) == "networkd" {
+		e.set(runNetworkd+"10-netplan-"+c.Bridge+".network.d/kvmnet-keep.conf", header(unconvert(c.Bridge))+keep, 0o644)
+	}
 	port := d.id
 	if !d.alone() {
 		port = "0-kvmnet-" + c.NIC // its file must sort before the one of the definition for several

@@ -8,8 +8,8 @@ import (
 	"strings"
 )
 
-// networkdBridge writes three files, and copies of the drop-ins. The user's own stay,
-// and are hidden by files that sort before them.
+// networkdBridge writes three files, copies of the drop-ins, and a drop-in that lasts
+// until the next boot. The user's own stay, and are hidden by files that sort before.
 func networkdBridge(t Tree, c Conversion) ([]Change, error) {
 	users, prefix, err := networkdPlan(t, c)
 	if err != nil {
@@ -26,12 +26,16 @@ func networkdBridge(t Tree, c Conversion) ([]Change, error) {
 	text := head + "[Match]\nName=" + c.Bridge + "\n\n" + from + users.own.forBridge().squeeze().String()
 	e.set(base+".network", networkdIdentity(text, users, t.link(c.NIC)), networkMode(t, users.path))
 	for _, d := range users.dropins {
+		if path.Base(d) == keepName {
+			continue // KeepBack's, of this boot only
+		}
 		body := parseUnit(t.text(d)).forBridge().squeeze().String()
 		if body != "" {
 			e.set(base+".network.d/"+path.Base(d), head+"# What follows is from "+d+".\n"+body, networkMode(t, d))
 		}
 	}
 	e.set(base+"-"+c.NIC+".network", head+networkdPort(c, users), 0o644)
+	e.set(runNetworkd+path.Base(base)+".network.d/kvmnet-keep.conf", head+keep, 0o644)
 	return e.changes(), nil
 }
 

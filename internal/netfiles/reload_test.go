@@ -3,8 +3,9 @@ package netfiles
 import (
 	"bytes"
 	"cmp"
+	"errors"
 	"fmt"
-	"os"
+	"os/exec"
 	"regexp"
 	"slices"
 	"strings"
@@ -19,33 +20,68 @@ import (
 func (b *boot) move() {
 	b.t.Helper()
 	nic := b.scene.say["nic"]
-	ip := func(args string, a ...any) string {
-		return nstest.Run(b.t, b.host.NS(), "ip", strings.Fields(fmt.Sprintf(args, a...))...)
-	}
+	b.ip("link add br0 address %s type bridge stp_state 0 forward_delay 0", b.scene.say["mac"])
+	b.ip("link set br0 up mtu %s", cmp.Or(b.scene.say["mtu"], "1500"))
+	b.carry(nic, "br0", func() { b.ip("link set %s master br0", nic) })
+}
+
+// back is move the other way round.
+func (b *boot) back() {
+	b.t.Helper()
+	nic := b.scene.say["nic"]
+	b.carry("br0", nic, func() {
+		b.ip("link del br0")
+		b.ip("link set %s up", nic)
+	})
+}
+
+func (b *boot) ip(args string, a ...any) string {
+	b.t.Helper()
+	return nstest.Run(b.t, b.host.NS(), "ip", strings.Fields(fmt.Sprintf(args, a...))...)
+}
+
+// carry moves what one interface has to another; in between something is done.
+func (b *boot) carry(from, to string, between func()) {
+	b.t.Helper()
 	var addresses, routes []string
 	for _, family := range []string{"-4", "-6"} {
-		for l := range strings.Lines(ip("-o %s addr show dev %s scope global", family, nic)) {
-			if _, rest, ok := strings.Cut(strings.TrimSuffix(l, "\\"), " inet"); ok {
+		for l := range strings.Lines(b.ip("-o %s addr show dev %s scope global", family, from)) {
+			if _, rest, ok := strings.Cut(l, " inet"); ok {
 				words := strings.Fields(rest)
 				addresses = append(addresses, strings.Join(words[slices.IndexFunc(words, func(w string) bool { return strings.Contains(w, "/") }):slices.Index(words, "scope")], " "))
 			}
 		}
-		for l := range strings.Lines(ip("%s route show table all dev %s", family, nic)) {
+		for l := range strings.Lines(b.ip("%s route show table all dev %s", family, from)) {
 			if words := strings.Fields(l); !strings.Contains(l, "proto kernel") && slices.Contains(words, "via") {
 				routes = append(routes, family+" route replace "+strings.NewReplacer(" linkdown", "", " pref medium", "", "onlink", "").Replace(strings.TrimSpace(l)))
 			}
 		}
 	}
-	ip("link add br0 address %s type bridge stp_state 0 forward_delay 0", b.scene.say["mac"])
-	ip("link set br0 up mtu %s", cmp.Or(b.scene.say["mtu"], "1500"))
-	ip("addr flush dev %s", nic)
-	ip("link set %s master br0", nic)
+	b.ip("addr flush dev %s scope global", from)
+	between()
 	for _, a := range addresses {
 		nodad := map[bool]string{true: "nodad"}[strings.Contains(a, ":")]
-		ip("addr add %s dev br0 %s", a, nodad)
+		b.ip("addr replace %s dev %s %s", a, to, nodad)
 	}
 	for _, r := range routes {
-		ip("%s dev br0 onlink", r)
+		b.ip("%s dev %s onlink", r, to)
+	}
+}
+
+// watch collects what becomes of an interface's addresses while something is done.
+func (b *boot) watch(ifname string, do func()) {
+	b.t.Helper()
+	var seen bytes.Buffer
+	monitor := b.host.Command(b.t.Context(), "ip", "monitor", "address", "dev", ifname)
+	monitor.Stdout = &seen
+	must(b.t, monitor.Start())
+	do()
+	monitor.Close()
+	for l := range strings.Lines(seen.String()) {
+		if strings.Contains(l, "Deleted") && !strings.Contains(l, "fe80:") {
+			b.t.Errorf("addresses of %s went:\n%s", ifname, seen.String())
+			return
+		}
 	}
 }
 
@@ -76,25 +112,33 @@ func TestReloadTakesNoAddressAway(t *testing.T) {
 			must(t, Write(m.root, shield))
 			b.reload(manager, shield, runs[name])
 			b.move()
-			var seen bytes.Buffer
-			monitor := b.host.Command(t.Context(), "ip", "monitor", "address", "dev", "br0")
-			monitor.Stdout = &seen
-			if err := monitor.Start(); err != nil {
-				t.Fatal(err)
-			}
-			if err := Write(m.root, changes); err != nil {
-				t.Fatal(err)
-			}
-			b.reload(manager, changes, runs[name])
-			b.reloaded(manager)
-			monitor.Close()
-			if strings.Contains(seen.String(), "Deleted") {
-				t.Errorf("addresses went:\n%s", seen.String())
-			}
+			b.watch("br0", func() {
+				must(t, Write(m.root, changes))
+				b.reload(manager, changes, runs[name])
+				b.reloaded(manager, "br0 +bridge +\\S+ +configured", s.say["nic"]+" +ether +enslaved +configur(ed|ing)") // systemd 252 does not look again when the bridge is its master already
+			})
 			links := nstest.Run(t, b.host.NS(), "ip", "-d", "-o", "link", "show", "dev", s.say["nic"])
 			if !strings.Contains(links, "master br0") {
 				t.Errorf("%s is no port of br0 any more:\n%s", s.say["nic"], links)
 			}
+			if manager == NetworkManager {
+				b.off()
+				return // to which a bridge that goes is a device that was unplugged
+			}
+
+			undo := append(Undo(changes), Undo(shield)...)
+			shield = ShieldBack(m.tree(), manager, s.conversion())
+			b.watch("br0", func() {
+				must(t, Write(m.root, shield))
+				b.reload(Networkd, shield, runs[name])
+				b.reloaded(manager, s.say["nic"]+" +ether +enslaved +unmanaged")
+			})
+			b.back()
+			b.watch(s.say["nic"], func() {
+				must(t, Write(m.root, slices.Concat(Undo(shield), undo, KeepBack(m.tree(), manager, undo, s.say["nic"]))))
+				b.reload(manager, undo, runs[name])
+				b.reloaded(manager, s.say["nic"]+" +ether +routable +configured")
+			})
 			b.off()
 		})
 	}
@@ -110,16 +154,16 @@ func (b *boot) reload(m Manager, changes []Change, runs running) {
 }
 
 // reloaded waits until a manager is done with its files.
-func (b *boot) reloaded(m Manager) {
+func (b *boot) reloaded(m Manager, want ...string) {
 	b.t.Helper()
 	for deadline := time.Now().Add(patience); ; {
-		out, want := "", []string{"br0 +bridge +\\S+ +configured", b.scene.say["nic"] + " +ether +enslaved +configur(ed|ing)"} // systemd 252 does not look again when the bridge is its master already
+		out := ""
 		if m == NetworkManager {
 			out, want = b.run("nmcli", "-t", "-f", "NAME", "connection"), []string{"(?m)^br0$"}
 		} else {
 			out = b.run("networkctl", "--no-pager", "list")
 		}
-		missing := slices.DeleteFunc(want, func(w string) bool { return regexp.MustCompile(w).MatchString(out) })
+		missing := slices.DeleteFunc(slices.Clone(want), func(w string) bool { return regexp.MustCompile(w).MatchString(out) })
 		if len(missing) == 0 {
 			return
 		}
@@ -159,12 +203,26 @@ func TestNothingIsReloadedThatDoesNotRun(t *testing.T) {
 // one that does not.
 func TestRunningProgramsAreThoseOfOurNamespace(t *testing.T) {
 	t.Parallel()
-	here, err := os.ReadFile("/proc/thread-self/comm")
-	if err != nil {
-		t.Fatal(err)
-	}
-	if !(System{}).Running(strings.TrimSpace(string(here))) {
-		t.Errorf("%s does not run", here)
+	program := exec.Command("sleep", "60")
+	must(t, program.Start())
+	defer program.Wait()
+	defer program.Process.Kill()
+	nstest.Eventually(t, patience, func() error { // it is a copy of ours until it has begun
+		if !(System{}).Running("sleep") {
+			return errors.New("sleep does not run")
+		}
+		return nil
+	})
+	elsewhere := nstest.Host(t, "elsewhere").Command(t.Context(), "tail", "-f", "/dev/null")
+	must(t, elsewhere.Start())
+	nstest.Eventually(t, patience, func() error {
+		if comm := line(fmt.Sprintf("/proc/%d/comm", elsewhere.Process.Pid)); comm != "tail" {
+			return fmt.Errorf("still %s", comm)
+		}
+		return nil
+	})
+	if (System{}).Running("tail") {
+		t.Error("a program of another network counts")
 	}
 	if (System{}).Running("no-such-program") || (System{Root: t.TempDir()}).Running("init") {
 		t.Error("runs what does not")

@@ -83,3 +83,11 @@ func (t Tree) below(dir string) []string {
 
 // link is what an interface is known by; of one that is not there its name alone.
 func (t Tree) link(name string) Link { return t.Links[name] }
+
+// glob reports whether one of shell patterns matches a name.
+func glob(patterns []string, name string) bool {
+	return name != "" && slices.ContainsFunc(patterns, func(p string) bool {
+		ok, err := path.Match(p, name)
+		return err == nil && ok
+	})
+}

@@ -9,6 +9,7 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+	"time"
 
 	"golang.org/x/sys/unix"
 )
@@ -50,7 +51,7 @@ func (c Change) check(root string) (done bool, err error) {
 	case err != nil:
 		return false, fmt.Errorf("write %s: %w", c.Path, err)
 	case same(now, c.After):
-		return true, nil
+		return !c.Touch, nil
 	case same(now, c.Before):
 		return false, nil
 	}
@@ -101,13 +102,14 @@ func resolve(root, path string) (string, error) {
 }
 
 func (c Change) write(root string) error {
-	if c.After == nil {
+	switch {
+	case c.After == nil:
 		return c.erase(root)
+	case c.Touch:
+		return c.touch(root)
 	}
-	for _, d := range c.Dirs {
-		if err := makeDir(filepath.Join(root, d)); err != nil {
-			return err
-		}
+	if err := makeDirs(filepath.Join(root, filepath.Dir(c.Path))); err != nil {
+		return err
 	}
 	if c.Before == nil && c.Link != "" { // it was a link before it was removed
 		full := filepath.Join(root, c.Path)
@@ -123,15 +125,28 @@ func (c Change) write(root string) error {
 	return c.replace(target)
 }
 
-func makeDir(dir string) error {
-	err := os.Mkdir(dir, 0o755)
-	if errors.Is(err, fs.ErrExist) {
-		return nil
+// touch gives a file a new time.
+func (c Change) touch(root string) error {
+	target, err := resolve(root, c.Path)
+	if err != nil {
+		return err
 	}
-	if err == nil {
-		err = syncDir(filepath.Dir(dir))
+	return os.Chtimes(target, time.Time{}, time.Now())
+}
+
+// makeDirs makes a directory and those above it that are missing, also one that was there
+// and went with a file of another list.
+func makeDirs(dir string) error {
+	if _, err := os.Stat(dir); !errors.Is(err, fs.ErrNotExist) {
+		return err
 	}
-	return err
+	if err := makeDirs(filepath.Dir(dir)); err != nil {
+		return err
+	}
+	if err := os.Mkdir(dir, 0o755); err != nil && !errors.Is(err, fs.ErrExist) {
+		return err
+	}
+	return syncDir(filepath.Dir(dir))
 }
 
 // erase removes a file, and the directories that were made with it when they are
