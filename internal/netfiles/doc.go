@@ -6,7 +6,15 @@
 // as spec has them. What leaves: changes of files, which can be shown as a diff,
 // written, and taken back byte for byte.
 //
-// To work out changes is pure over what was read. netfiles imports spec and specfile
-// only, runs no program but to tell a manager to read its files again, and never
-// touches the kernel.
+//	tree, err := netfiles.Read("")                    // shell
+//	manager, err := netfiles.Detect(tree, "eth0", ask) // pure from here
+//	changes, err := netfiles.Bridge(tree, manager, conversion)
+//	err = netfiles.Write("", changes)                 // shell
+//	for _, command := range netfiles.Reload(manager, changes, ask) { … }
+//
+// While the machine runs, Shield before the kernel is changed keeps a manager from what
+// is between; ShieldBack and KeepBack do so on the way back.
+//
+// netfiles imports spec and specfile only, runs no program, and never touches the
+// kernel.
 package netfiles

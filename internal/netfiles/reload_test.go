@@ -130,7 +130,7 @@ func TestReloadTakesNoAddressAway(t *testing.T) {
 			shield = ShieldBack(m.tree(), manager, s.conversion())
 			b.watch("br0", func() {
 				must(t, Write(m.root, shield))
-				b.reload(Networkd, shield, runs[name])
+				b.reload(manager, shield, runs[name])
 				b.reloaded(manager, s.say["nic"]+" +ether +enslaved +unmanaged")
 			})
 			b.back()
@@ -174,7 +174,7 @@ func (b *boot) reloaded(m Manager, want ...string) {
 // TestNothingIsReloadedThatDoesNotRun holds the commands of each manager.
 func TestNothingIsReloadedThatDoesNotRun(t *testing.T) {
 	t.Parallel()
-	change := []Change{{Path: "/etc/x"}}
+	change := []Change{{Path: "/etc/netplan/x.yaml"}}
 	for _, c := range []struct {
 		m    Manager
 		runs running
@@ -192,6 +192,9 @@ func TestNothingIsReloadedThatDoesNotRun(t *testing.T) {
 	} {
 		if got := strings.Join(Reload(c.m, change, c.runs), "; "); got != c.want {
 			t.Errorf("%s with %v: %q, want %q", c.m, c.runs, got, c.want)
+		}
+		if got := strings.Join(Reload(c.m, []Change{{Path: "/run/systemd/network/x"}}, c.runs), "; "); strings.Contains(got, "generate") {
+			t.Errorf("%s for no file of netplan: %q", c.m, got)
 		}
 		if got := Reload(c.m, nil, c.runs); got != nil {
 			t.Errorf("%s without a change: %q", c.m, got)
