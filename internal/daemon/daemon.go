@@ -165,7 +165,7 @@ func (d *daemon) manage(st *store.Store, ns *netns.NS) {
 	_, k, _, _ := d.system.Namespace("")
 	d.manager = manage.New(manage.Options{Store: st, NS: ns, Version: d.Version, ConfigDir: d.ConfigDir, Log: d.Log,
 		OpenTap: func(t manage.Tap) ([]*os.File, error) { return k.OpenTap(kernel.Tap(t)) },
-		Insight: insight{d.system, cmp.Or(d.NetnsDir, netns.Dir), cmp.Or(d.ResolvConf, "/etc/resolv.conf")}})
+		Insight: insight{d.system, cmp.Or(d.NetnsDir, netns.Dir), cmp.Or(d.ResolvConf, "/etc/resolv.conf"), d.host}})
 }
 
 // programs learns what this kernel makes of our rules.

@@ -1,6 +1,9 @@
 package daemon_test
 
 import (
+	"errors"
+	"os"
+	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
@@ -44,8 +47,19 @@ func TestDoctorFindsAndRepairs(t *testing.T) {
 	} {
 		nstest.Run(t, m.NS, c[0], c[1:]...)
 	}
+	// As cloud images have it, but for one word.
+	root := daemontest.Options(m.Dir).Root
+	for path, text := range map[string]string{
+		"etc/systemd/network/all.network":                                     "[Match]\nName=*\n[Network]\nDHCP=yes\n",
+		"etc/systemd/system/multi-user.target.wants/systemd-networkd.service": "",
+	} {
+		path = filepath.Join(root, path)
+		if err := errors.Join(os.MkdirAll(filepath.Dir(path), 0o755), os.WriteFile(path, []byte(text), 0o644)); err != nil {
+			t.Fatal(err)
+		}
+	}
 	found := ailing(m.Client.Doctor(t.Context()))
-	for _, want := range []string{"kernel network/lab", "kernel host", "forwarding eth0", "mtu odd", "firewall a firewall"} {
+	for _, want := range []string{"manager lab", "kernel network/lab", "kernel host", "forwarding eth0", "mtu odd", "firewall a firewall"} {
 		if !slices.Contains(found, want) {
 			t.Errorf("%q is not found; found are %q, before %q", want, found, before)
 		}

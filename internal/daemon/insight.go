@@ -7,6 +7,7 @@ import (
 	"slices"
 
 	"kvmnet/internal/api"
+	"kvmnet/internal/hostnet"
 	"kvmnet/internal/kernel"
 	"kvmnet/internal/manage"
 	"kvmnet/internal/reconcile"
@@ -19,6 +20,7 @@ type insight struct {
 	system     *reconcile.System
 	dir        string // where the namespaces of routers are bound
 	resolvConf string // names the host's resolvers
+	host       *hostnet.Host
 }
 
 // Namespace implements manage.Insight.

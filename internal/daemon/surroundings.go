@@ -11,7 +11,7 @@ import (
 )
 
 // Surroundings implements manage.Insight.
-func (i insight) Surroundings(_ context.Context, p *doctor.Patient) (err error) {
+func (i insight) Surroundings(ctx context.Context, p *doctor.Patient) (err error) {
 	ns, _, rules, there := i.system.Namespace("")
 	if !there {
 		return nil
@@ -26,7 +26,30 @@ func (i insight) Surroundings(_ context.Context, p *doctor.Patient) (err error) 
 	for _, c := range chains {
 		p.Chains = append(p.Chains, doctor.Chain(c))
 	}
+	if err != nil {
+		return err
+	}
 	p.Resolvers = resolvers(i.resolvConf)
+	return i.aroundHost(ctx, p)
+}
+
+// aroundHost adds what waits for a confirmation, and who else would configure bridges
+// of ours.
+func (i insight) aroundHost(ctx context.Context, p *doctor.Patient) (err error) {
+	if p.Changes, err = i.host.Changes(ctx); err != nil {
+		return err
+	}
+	var bridges []string
+	for name, l := range p.Facts.Links {
+		if l.Type == "bridge" && l.Owner() != "" {
+			bridges = append(bridges, name)
+		}
+	}
+	claims, err := i.host.Claimants(bridges)
+	p.Managers = map[string]doctor.Manager{}
+	for link, c := range claims {
+		p.Managers[link] = doctor.Manager{Name: string(c.Manager), Why: c.Why}
+	}
 	return err
 }
 

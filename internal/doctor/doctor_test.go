@@ -131,7 +131,7 @@ func TestEachAilmentIsFound(t *testing.T) {
 			p.Ports = []PortHolder{{"lab", "DHCP", "dnsmasq (pid 7) on 0.0.0.0:67"}}
 		}},
 		{"no resolver", "resolver", "lab", "forwarders", api.Warning, func(p *Patient) { p.Resolvers = nil }},
-		{"networkd takes our bridge", "manager", "lab0", "docs/host.md", api.Warning, func(p *Patient) {
+		{"networkd takes our bridge", "manager", "lab0", "Unmanaged=yes", api.Warning, func(p *Patient) {
 			p.Managers = map[string]Manager{"lab0": {"systemd-networkd", "/etc/systemd/network/all.network matches it"}}
 		}},
 		{"a change that waits", "change", "eth0", "bridge confirm b3f1", api.Warning, func(p *Patient) {

@@ -85,8 +85,21 @@ func (p *Patient) ownerOf(c Chain, needs []running) (owner, fix string) {
 func (p *Patient) managers(n *notes) {
 	for _, link := range slices.Sorted(maps.Keys(p.Managers)) {
 		m := p.Managers[link]
-		n.warn(link, "%s takes it for its own: %s", m.Name, m.Why).Fix = "have it leave the link alone: docs/host.md, section Other managers"
+		n.warn(link, "%s takes it for its own: %s", m.Name, m.Why).Fix = leave(m.Name, link)
 	}
+}
+
+// leave is how a manager is told to leave a link alone.
+func leave(manager, link string) string {
+	switch manager {
+	case "systemd-networkd":
+		return "name fewer links there, or write /etc/systemd/network/00-" + link + ".network with [Match] Name=" + link + " and [Link] Unmanaged=yes"
+	case "NetworkManager":
+		return "delete that profile, or keyfile.unmanaged-devices=interface-name:" + link + " in /etc/NetworkManager/conf.d"
+	case "dhcpcd":
+		return "denyinterfaces " + link + " in /etc/dhcpcd.conf"
+	}
+	return "have it leave " + link + " alone"
 }
 
 // resolver looks whether what guests ask our servers can be asked further.
