@@ -10,6 +10,7 @@ import (
 	"kvmnet/internal/hostnet"
 	"kvmnet/internal/manage"
 	"kvmnet/internal/netns"
+	"kvmnet/internal/resolved"
 	"kvmnet/internal/spec"
 )
 
@@ -25,7 +26,7 @@ var _ api.Service = service{}
 // before anything else looks at that. What cannot be reverted at once is tried again
 // while the daemon works.
 func (d *daemon) openHost(ctx context.Context, ns *netns.NS) (err error) {
-	d.host, err = hostnet.Open(hostnet.Options{NS: ns, Root: d.Root, StateDir: d.StateDir, Log: d.Log, Claims: d.claims, Borrowed: d.borrowed, Moved: d.wake,
+	d.host, err = hostnet.Open(hostnet.Options{NS: ns, Root: d.Root, StateDir: d.StateDir, Log: d.Log, Claims: d.claims, Borrowed: d.borrowed, HoldDNS: holdDNS(ns), Moved: d.wake,
 		BeforeOp: d.BeforeHostOp, BeforeWrite: d.BeforeChangeWrite})
 	if err != nil {
 		return err
@@ -38,6 +39,14 @@ func (d *daemon) openHost(ctx context.Context, ns *netns.NS) (err error) {
 		d.Log.Warn("start interfaces of the host", "error", err)
 	}
 	return nil
+}
+
+// holdDNS asks systemd-resolved, if it serves this namespace.
+func holdDNS(ns *netns.NS) func(context.Context, int) (func(context.Context, int) error, error) {
+	return func(ctx context.Context, index int) (func(context.Context, int) error, error) {
+		held, err := resolved.Hold(ctx, resolved.Options{NS: ns}, index)
+		return held.Give, err
+	}
 }
 
 // closeHost reverts what nobody has confirmed: its deadline is the daemon's to watch.

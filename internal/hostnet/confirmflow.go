@@ -89,6 +89,18 @@ func linkNames(ns *netns.NS) (names []string, err error) {
 	return names, err
 }
 
+// indexOf is the kernel's number of an interface.
+func indexOf(ns *netns.NS, name string) (index int, err error) {
+	err = ns.Do(func() error {
+		i, err := net.InterfaceByName(name)
+		if err == nil {
+			index = i.Index
+		}
+		return err
+	})
+	return index, err
+}
+
 // addressOn is the interface that has an address.
 func addressOn(r *netlink.Handle, a netip.Addr) string {
 	all, err := r.AddrList(nil, unix.AF_INET6)

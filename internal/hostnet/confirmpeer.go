@@ -53,9 +53,6 @@ func (h *Host) watchPeer(e confirm.Entry, s session, iface string) {
 	for _, f := range h.flows(e) {
 		known[f.flow] = true
 	}
-	h.mu.Lock()
-	h.peers[e.ID] = s.String()
-	h.mu.Unlock()
 	over := h.journal.Over(e.ID)
 	h.watches.Go(func() {
 		tick := time.NewTicker(peerEvery)
@@ -102,11 +99,4 @@ func (h *Host) flows(e confirm.Entry) []liveFlow {
 		h.Log.Warn("look for new connections", "change", e.ID, "error", err)
 	}
 	return list
-}
-
-// watched is whose new connection confirms a change, for people.
-func (h *Host) watched(id string) string {
-	h.mu.Lock()
-	defer h.mu.Unlock()
-	return h.peers[id]
 }

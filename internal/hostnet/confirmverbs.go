@@ -35,14 +35,6 @@ func (h *Host) RollbackChange(ctx context.Context, id string) (api.HostChange, e
 	return tell(e), refuse(err)
 }
 
-// ended is told of every change that is over.
-func (h *Host) ended(e confirm.Entry) {
-	h.mu.Lock()
-	delete(h.peers, e.ID)
-	h.mu.Unlock()
-	h.Moved()
-}
-
 func told(list []confirm.Entry) []api.HostChange {
 	var all []api.HostChange
 	for _, e := range list {

@@ -24,6 +24,7 @@ type job struct {
 	move        move
 	manager     netfiles.Manager // "" = no files are written
 	files       []netfiles.Change
+	shield      []netfiles.Change // that keeps a manager away until the change is over; a boot forgets it
 	warnings    []string
 }
 
@@ -66,7 +67,12 @@ func (h *Host) change(ctx context.Context, within spec.Seconds, peer api.Peer, o
 		c.Warnings = append(c.Warnings, fmt.Sprintf("your session does not come by %s: no new connection confirms by itself", j.leaves()))
 	}
 	entry, err := h.journal.Make(ctx, armed, func(ctx context.Context, _ confirm.Change) error {
+		if err := h.put(ctx, j.manager, j.shield); err != nil {
+			return err
+		}
+		give := h.holdDNS(ctx, j.leaves(), &c)
 		err := h.kernel.apply(ctx, j.move)
+		give(j.arrives())
 		c.Outage = j.move.outage.Round(100 * time.Microsecond).String()
 		return err
 	})
@@ -122,20 +128,23 @@ const bridgeKind = "bridge"
 // before and after are what the journal keeps of a job.
 type (
 	before struct {
-		Kernel json.RawMessage `json:"kernel"`
+		Kernel  json.RawMessage   `json:"kernel"`
+		Manager netfiles.Manager  `json:"manager,omitempty"`
+		Shield  []netfiles.Change `json:"shield,omitempty"`
 	}
 	after struct {
-		Into   bool   `json:"into"`
-		Record record `json:"record"`
+		Into   bool              `json:"into"`
+		Record record            `json:"record"`
+		Shield []netfiles.Change `json:"shield,omitempty"`
 	}
 )
 
 // arming is the entry of the journal.
 func (j job) arming(within time.Duration) (confirm.Change, error) {
-	then, err := json.Marshal(before{j.move.Before})
+	then, err := json.Marshal(before{j.move.Before, j.manager, j.shield})
 	if err != nil {
 		return confirm.Change{}, err
 	}
-	next, err := json.Marshal(after{j.into, record{Bridge: j.bridge, NIC: j.nic, Manager: j.manager, Files: j.files, Made: time.Now()}})
+	next, err := json.Marshal(after{j.into, record{Bridge: j.bridge, NIC: j.nic, Manager: j.manager, Files: j.files, Made: time.Now()}, j.shield})
 	return confirm.Change{Kind: bridgeKind, What: j.what(), Holds: []string{j.nic, j.bridge}, Within: within, Before: then, After: next}, err
 }

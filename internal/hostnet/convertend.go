@@ -14,13 +14,17 @@ import (
 // bridging reverts and finishes conversions.
 type bridging struct{ h *Host }
 
-// Revert implements confirm.Kind. No file was written yet.
+// Revert implements confirm.Kind. No file was written yet but the shield. That goes
+// last: a manager must not see what is between.
 func (b bridging) Revert(ctx context.Context, c confirm.Change) error {
 	var then before
 	if err := json.Unmarshal(c.Before, &then); err != nil {
 		return fmt.Errorf("read what there was before %s: %w", c.What, err)
 	}
-	return b.h.kernel.revert(ctx, then.Kernel)
+	if err := b.h.kernel.revert(ctx, then.Kernel); err != nil {
+		return err
+	}
+	return b.h.put(ctx, then.Manager, netfiles.Undo(then.Shield))
 }
 
 // Finish implements confirm.Kind: write the files, keep or remove the record, and tell
@@ -45,16 +49,28 @@ func (b bridging) Finish(ctx context.Context, c confirm.Change) error {
 			return err
 		}
 	}
-	b.h.reload(ctx, r)
+	if err := netfiles.Write(b.h.Root, netfiles.Undo(next.Shield)); err != nil {
+		return fmt.Errorf("let %s have %s again: %w", r.Manager, c.What, err)
+	}
+	b.h.reload(ctx, r.Manager, r.Files)
+	return nil
+}
+
+// put writes files and tells their manager.
+func (h *Host) put(ctx context.Context, m netfiles.Manager, files []netfiles.Change) error {
+	if err := netfiles.Write(h.Root, files); err != nil {
+		return fmt.Errorf("write files of %s: %w", m, err)
+	}
+	h.reload(ctx, m, files)
 	return nil
 }
 
 // reload has a manager that runs read its files again. The host is as they say by now,
 // so that one that does not answer is no failure of the change.
-func (h *Host) reload(ctx context.Context, r record) {
-	for _, line := range netfiles.Reload(r.Manager, r.Files, h.asker()) {
+func (h *Host) reload(ctx context.Context, m netfiles.Manager, files []netfiles.Change) {
+	for _, line := range netfiles.Reload(m, files, h.asker()) {
 		if err := h.Run(ctx, strings.Fields(line)); err != nil {
-			h.Log.Warn("tell the network manager of its new files", "manager", r.Manager, "error", err)
+			h.Log.Warn("tell the network manager of its new files", "manager", m, "error", err)
 		}
 	}
 }

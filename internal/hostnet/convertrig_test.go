@@ -22,6 +22,7 @@ import (
 type fakeKernel struct {
 	mu      sync.Mutex
 	state   string
+	leased  bool
 	links   []string
 	broken  error // what apply says, after half of the work
 	reverts int
@@ -39,7 +40,8 @@ func (k *fakeKernel) move(to string, ops ...string) (move, error) {
 	k.mu.Lock()
 	defer k.mu.Unlock()
 	before, err := json.Marshal(k.state)
-	return move{Ops: ops, Before: before, Live: spec.HostInterface{Name: "eth0", MAC: spec.GenerateMAC("eth0"), MTU: 1500}, outage: new(time.Millisecond), do: func(context.Context) error {
+	live := spec.HostInterface{Name: "eth0", MAC: spec.GenerateMAC("eth0"), MTU: 1500, IPv4: &spec.InterfaceIP{DHCP: k.leased}}
+	return move{Ops: ops, Before: before, Live: live, outage: new(time.Millisecond), do: func(context.Context) error {
 		k.mu.Lock()
 		defer k.mu.Unlock()
 		if k.broken != nil {
@@ -145,6 +147,9 @@ func (r *rig) files() string {
 		i, err := e.Info()
 		if err != nil {
 			return err
+		}
+		if strings.HasPrefix(path, filepath.Join(r.root, "run")) { // a boot forgets it
+			return nil
 		}
 		text, _ := os.ReadFile(path)
 		fmt.Fprintf(&b, "%s %s\n%s\n", i.Mode(), strings.TrimPrefix(path, r.root), text)

@@ -30,6 +30,9 @@ type Options struct {
 	// Borrowed are settings of the host that kvmnet has changed, by their paths, with the
 	// values that are the host's own; nil = none.
 	Borrowed func() (map[string]string, error)
+	// HoldDNS reads the resolvers that are registered for a link, by its number, and
+	// returns how to give them to another one; nil = there are none.
+	HoldDNS func(ctx context.Context, index int) (give func(ctx context.Context, index int) error, err error)
 	// Moved is called after an interface was moved into a bridge or back; nil = nothing.
 	Moved func()
 	// Kinds are changes of others that wait for a confirmation in the same way.
@@ -50,9 +53,7 @@ type Host struct {
 
 	kernel kernel
 
-	mu    sync.Mutex
-	turns sync.Mutex        // who plans and arms a change
-	peers map[string]string // of changes that wait: whose new connection confirms
+	turns sync.Mutex // who plans and arms a change
 }
 
 // Open reads what an earlier one left. Recover ends it.
@@ -74,7 +75,7 @@ func Open(o Options) (*Host, error) {
 	if err != nil {
 		return nil, err
 	}
-	h := &Host{Options: o, peers: map[string]string{}, kernel: links{o.NS, o.BeforeOp, o.Borrowed}}
+	h := &Host{Options: o, kernel: links{o.NS, o.BeforeOp, o.Borrowed}}
 	kinds := maps.Clone(o.Kinds)
 	if kinds == nil {
 		kinds = map[string]confirm.Kind{}
@@ -82,7 +83,7 @@ func Open(o Options) (*Host, error) {
 	kinds[bridgeKind] = bridging{h}
 	kinds[interfacesKind] = opening{h}
 	h.journal, err = confirm.Open(confirm.Options{Dir: filepath.Join(o.StateDir, "changes"), Boot: boot, Kinds: kinds, Log: o.Log,
-		Ended: h.ended, BeforeWrite: o.BeforeWrite})
+		Ended: func(confirm.Entry) { o.Moved() }, BeforeWrite: o.BeforeWrite})
 	return h, err
 }
 

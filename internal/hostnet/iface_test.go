@@ -108,7 +108,7 @@ func (m *machine) files() map[string]string {
 	m.t.Helper()
 	files := map[string]string{}
 	err := filepath.WalkDir(m.root, func(path string, e os.DirEntry, err error) error {
-		if err == nil && e.Type().IsRegular() {
+		if err == nil && e.Type().IsRegular() && !strings.HasPrefix(path, filepath.Join(m.root, "run")) { // which a boot forgets
 			text, readErr := os.ReadFile(path)
 			files[strings.TrimPrefix(path, m.root)], err = string(text), readErr
 		}

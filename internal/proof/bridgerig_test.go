@@ -164,6 +164,7 @@ func (s *outpost) powerOff() {
 		s.fine(s.machine.Close())
 	}
 	os.RemoveAll(daemontest.RuntimeDir(s.daemon.Dir))
+	os.RemoveAll(filepath.Join(s.root(), "run"))
 }
 
 // killAll kills the processes on the machine: those of sessions are children of a
@@ -238,12 +239,15 @@ func (s *outpost) dump() string {
 	return daemontest.Index.ReplaceAllString(nstest.Dump(s.t, s.machine.NS()), "$1")
 }
 
-// files are the machine's configuration files.
+// files are the machine's configuration files, without those that a boot forgets.
 func (s *outpost) files() string {
 	var b strings.Builder
 	s.fine(filepath.WalkDir(s.root(), func(path string, e os.DirEntry, err error) error {
 		if err != nil || e.IsDir() {
 			return err
+		}
+		if strings.HasPrefix(path, filepath.Join(s.root(), "run")) {
+			return nil
 		}
 		text, err := os.ReadFile(path)
 		fmt.Fprintf(&b, "%s\n%s\n", strings.TrimPrefix(path, s.root()), text)

@@ -25,6 +25,12 @@ func TestConnectionsDoNotNoticeAConversion(t *testing.T) {
 	w.uproot()
 	guest := w.guest("vm1", "lab0", "10.9.0.5/24", "10.9.0.1")
 	nstest.Serve(t, w.Lab.Machine)
+	nstest.Eventually(t, 20*time.Second, func() error {
+		if text := nstest.Run(t, w.NS, "ip", "-6", "addr", "show", "tentative"); text != "" {
+			return errDiff(text)
+		}
+		return nil
+	})
 	before := nstest.Dump(t, w.NS)
 	from := w.stream(w.Outside, nstest.Machine4)
 	from6 := w.stream(w.Neighbour, nstest.Machine6)

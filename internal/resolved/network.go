@@ -1,11 +1,15 @@
 package resolved
 
 import (
+	"errors"
 	"fmt"
 	"os"
 
 	"kvmnet/internal/netns"
 )
+
+// errElsewhere is that links have other numbers there.
+var errElsewhere = errors.New("serves another network namespace")
 
 // sameNetwork returns nil if a process is in the network namespace of the links;
 // nil is the namespace of this process.
@@ -24,7 +28,7 @@ func sameNetwork(ns *netns.NS, pid int) error {
 		return fmt.Errorf("find the network namespace of the links: %w", err)
 	}
 	if !os.SameFile(ours, theirs) {
-		return fmt.Errorf("systemd-resolved (process %d) serves another network namespace: start one in this one", pid)
+		return fmt.Errorf("systemd-resolved (process %d) %w: start one in this one", pid, errElsewhere)
 	}
 	return nil
 }
