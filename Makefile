@@ -14,10 +14,10 @@ export CGO_ENABLED ?= 0
 export GORACE ?= atexit_sleep_ms=0
 export PATH := $(PATH):/usr/sbin:/sbin
 
-.PHONY: help build demo test storm virsh lint bench fuzz install install-openrc uninstall pages deb clean
+.PHONY: help build demo test storm package-test virsh lint bench fuzz install install-openrc uninstall pages deb clean
 
 help: ## this list
-	@awk -F': .*## ' '/^[a-z-]+:.*## /{printf "  make %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F': .*## ' '/^[a-z-]+:.*## /{printf "  make %-15s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 build: ## bin/kvmnet, one static binary
 	$(GO) build -trimpath -ldflags '-s -w -X main.version=$(VERSION)' -o bin/kvmnet ./cmd/kvmnet
@@ -37,7 +37,10 @@ storm: ## what `make test` does in small: a kill at every op, a thousand network
 	$(GO) test -timeout 30m -run 'KilledDaemonKeeps|ManyNetworks|SlipsInAnEditor|PortComesOrGoes' ./internal/daemon -every-op -storm-kills 1000 -networks 1000
 	$(GO) test -timeout 30m -run RulesDoNotGrow ./internal/proof -forwards 10000
 	$(GO) test -timeout 30m -run "GuestsComeInEveryWay|ScriptsAreReplaced" ./internal/proof -all-ways
-	$(GO) test -timeout 10m -run "Package" ./internal/packaged -systemd
+
+package-test: ## the package on a Debian of its own, which is fetched, under systemd and OpenRC
+	@scripts/deps package
+	$(GO) test -count=1 -timeout 15m ./internal/packaged -systemd
 
 virsh: ## the same commands through kvmnet and through virsh, compared word for word
 	@scripts/deps test

@@ -14,7 +14,7 @@ import (
 	"testing"
 )
 
-var withSystemd = flag.Bool("systemd", false, "also install on a Debian that mmdebstrap fetches, under systemd")
+var withSystemd = flag.Bool("systemd", false, "also install on a Debian that mmdebstrap fetches, under systemd and OpenRC")
 
 // repository is where the sources are.
 const repository = "../.."
@@ -75,7 +75,7 @@ func TestPackageIsTheSameWheneverItIsBuilt(t *testing.T) {
 // TestPackageComesAndGoesWithoutSystemd installs it on a copy of this machine, where
 // nobody but we start the daemon.
 func TestPackageComesAndGoesWithoutSystemd(t *testing.T) {
-	m := boot(t, "/", packages(t), "sleep infinity")
+	m := boot(t, "/", packages(t), reaper)
 	live(m, func(version string) {
 		m.try(`kill $(pgrep -xf "kvmnet daemon")`)
 		eventually(t, func() error { return m.try(`! pgrep -xf "kvmnet daemon"`) })
@@ -88,8 +88,8 @@ func TestPackageComesAndGoesWithoutSystemd(t *testing.T) {
 // a guest talks to the outside.
 func live(m *machine, restart func(version string)) {
 	t := m.t
-	before := m.files()
-	kernel := m.kernel()
+	m.run("if dpkg -s kvmnet >/dev/null 2>&1; then dpkg -P kvmnet; fi; rm -rf /etc/kvmnet /var/lib/kvmnet")
+	before, kernel := m.files(), m.kernel()
 	m.run("dpkg -i /mnt/packages/kvmnet_1.0.0_*.deb")
 	restart("1.0.0")
 	m.outside()

@@ -10,7 +10,7 @@ import (
 
 // TestScriptOfOpenRCStartsAndStops has OpenRC's own programs run the script.
 func TestScriptOfOpenRCStartsAndStops(t *testing.T) {
-	m := boot(t, debian(t), packages(t), "sleep infinity")
+	m := boot(t, debian(t), packages(t), reaper)
 	m.run("dpkg -i /mnt/packages/kvmnet_1.0.0_*.deb; mkdir -p /etc/kvmnet/networks")
 	// What openrc-init would have made.
 	m.run("cd /run; for d in starting started stopping stopped inactive wasinactive failed hotplugged daemons options exclusive scheduled tmp; do mkdir -p openrc/$d; done; echo default >openrc/softlevel")
@@ -22,17 +22,24 @@ func TestScriptOfOpenRCStartsAndStops(t *testing.T) {
 	if out, err := script.CombinedOutput(); err != nil {
 		t.Fatalf("%v: %s", err, out)
 	}
-	t.Log(m.run("rc-service kvmnet start"))
+	service := func(verb string) {
+		t.Helper()
+		// What it starts keeps its output open.
+		t.Log(m.run("timeout 60 rc-service kvmnet " + verb + " >/tmp/said 2>&1 </dev/null || { echo failed: $?; cat /tmp/said; ps axf; exit 1; }; cat /tmp/said"))
+	}
+	service("start")
 	m.run("ip addr show dev lab | grep -q 10.9.0.1/24") // when it returns, networks are there
-	m.run("rc-service kvmnet status")
+	service("status")
 	pid := strings.TrimSpace(m.run("pgrep -xf '/usr/sbin/kvmnet daemon'"))
 	m.run("kill -9 " + pid)
 	eventually(t, func() error { return m.try("kvmnet status") })
-	m.run("rc-service kvmnet restart; rc-service kvmnet stop")
+	service("restart")
+	service("stop")
 	if m.try("pgrep -xf '/usr/sbin/kvmnet daemon'") == nil {
 		t.Error("it goes on after stop")
 	}
-	m.run("ip link show dev lab; rc-service kvmnet clean")
+	m.run("ip link show dev lab")
+	service("clean")
 	if m.try("ip link show dev lab") == nil {
 		t.Error("lab is still there after clean")
 	}
