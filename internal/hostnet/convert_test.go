@@ -276,4 +276,10 @@ func TestManagerIsKeptAwayWhileTheChangeWaits(t *testing.T) {
 			t.Errorf("%+v, %v, %d shields", done, err, shields())
 		}
 	}
+	if _, err := r.UnconvertBridge(t.Context(), api.UnconvertBridge{Bridge: "br0"}); err != nil || shields() != 1 {
+		t.Errorf("%v, %d shields", err, shields())
+	}
+	if _, err := r.ConfirmChange(t.Context(), ""); err != nil || shields() != 0 || r.files() != before {
+		t.Errorf("%v, %d shields\n%s", err, shields(), nstest.Diff(before, r.files()))
+	}
 }

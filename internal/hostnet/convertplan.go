@@ -167,5 +167,15 @@ func (h *Host) planBack(bridge string) (job, error) {
 		return job{}, err
 	}
 	j.warnings = append(j.warnings, j.move.Warnings...)
+	if j.manager == "" {
+		return j, nil
+	}
+	tree, err := netfiles.Read(h.Root)
+	if err != nil {
+		return job{}, fmt.Errorf("read the files of network managers: %w", err)
+	}
+	// First, since the undoing removes directories that are empty.
+	j.files = append(netfiles.KeepBack(tree, j.manager, j.files, j.nic), j.files...)
+	j.shield = netfiles.ShieldBack(tree, j.manager, j.conversion(bridgeOptions{}))
 	return j, nil
 }
