@@ -1,6 +1,7 @@
 package netfiles
 
 import (
+	"bytes"
 	"path"
 	"slices"
 	"strings"
@@ -90,8 +91,11 @@ func KeepBack(t Tree, m Manager, undo []Change, nic string) []Change {
 	}
 	for _, p := range networks(after, ".network") {
 		if n := loadNetwork(after, p); !strings.HasPrefix(path.Base(p), "-kvmnet-") && n.matches(nic, l) {
-			// A drop-in alone does not make systemd 252 read a file again.
 			text, mode := content(after.Files[p]), after.Files[p].Mode
+			if now := t.Files[p]; now == nil || !bytes.Equal(now.Text, text) {
+				return dropin(path.Base(p)) // the undoing writes it
+			}
+			// A drop-in alone does not make systemd 252 read a file again.
 			return append(dropin(path.Base(p)), Change{Path: p, Before: text, After: text, Mode: mode, Touch: true})
 		}
 	}
