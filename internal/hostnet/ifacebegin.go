@@ -136,13 +136,14 @@ func (o opening) Revert(ctx context.Context, c confirm.Change) error {
 	if err := o.h.unbind(ctx, then, same); err != nil {
 		return err
 	}
-	if err := o.h.restore(then); err != nil {
-		return err
+	changed, err := o.h.look()
+	if err == nil {
+		err = o.h.restore(then)
 	}
-	if !same {
-		return nil // nothing is up that was made before this boot
+	if err != nil || !same {
+		return err // in another boot nothing is up that was made before
 	}
-	return o.h.relive(ctx, then)
+	return o.h.relive(ctx, then, changed)
 }
 
 // unbind takes conversions back that were confirmed since.
@@ -206,14 +207,16 @@ func missingDirs(t netfiles.Tree, file string) (dirs []string) {
 }
 
 // relive brings interfaces back to what they were: it stops those that were not up,
-// and starts those that are not up any more or are something else than they were.
-func (h *Host) relive(ctx context.Context, then begun) error {
+// and starts those that are not up any more or were defined in another way meanwhile.
+// Bridges that no file makes are others', and stay as they are.
+func (h *Host) relive(ctx context.Context, then begun, changed sight) error {
 	s, err := h.look()
 	if err != nil {
 		return err
 	}
 	for _, name := range s.names() {
-		if _, was := then.Up[name]; !was && s.live[name].Up {
+		l, there := s.live[name]
+		if _, was := then.Up[name]; there && !was && isDefined(name, s, changed) && (l.Up || !isDefined(name, s)) {
 			if err := h.takeDown(ctx, s, s.tell(name)); err != nil {
 				return fmt.Errorf("stop %s: %w", name, err)
 			}
@@ -223,11 +226,10 @@ func (h *Host) relive(ctx context.Context, then begun) error {
 		return err
 	}
 	for _, name := range slices.Sorted(maps.Keys(then.Up)) {
-		was := then.Up[name]
-		if now, there := s.live[name]; there && now.Up && sameInterface(now.HostInterface, was) {
+		if s.stands(name, then.Up[name], changed) {
 			continue
 		}
-		m, i := netfiles.Manager(""), was
+		m, i := netfiles.Manager(""), then.Up[name]
 		if d, there := s.defined[name]; there {
 			m, i = d.Manager, d.Interface
 		}
@@ -238,7 +240,22 @@ func (h *Host) relive(ctx context.Context, then begun) error {
 	return nil
 }
 
-// sameInterface compares two interfaces as they are in the kernel.
+// isDefined reports whether files told of an interface at one of some times.
+func isDefined(name string, at ...sight) bool {
+	return slices.ContainsFunc(at, func(s sight) bool { _, is := s.defined[name]; return is })
+}
+
+// stands reports whether an interface that was up needs no start.
+func (s sight) stands(name string, was spec.HostInterface, changed sight) bool {
+	now, there := s.live[name]
+	up := there && now.Up
+	if !isDefined(name, s, changed) {
+		return was.Type != spec.EthernetInterface || up && sameInterface(now.HostInterface, was)
+	}
+	return up && sameInterface(s.defined[name].Interface, changed.defined[name].Interface)
+}
+
+// sameInterface compares two interfaces.
 func sameInterface(a, b spec.HostInterface) bool {
 	x, errX := json.Marshal(a)
 	y, errY := json.Marshal(b)

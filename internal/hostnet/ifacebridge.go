@@ -160,8 +160,12 @@ func (h *Host) unbridgeFiles(ctx context.Context, s sight, i api.HostInterface, 
 	if err := netfiles.Write(h.Root, changes); err != nil {
 		return fmt.Errorf("take %s out of %s: %w", p.Name, i.Name, err)
 	}
-	if err := h.forgetDefinition(i.Name); err != nil || !i.Active {
+	if err := h.forgetDefinition(i.Name); err != nil || i.Live == nil {
 		return err
 	}
-	return h.takeDown(ctx, s, i)
+	now, err := h.look()
+	if err != nil {
+		return err
+	}
+	return h.takeDown(ctx, now, i)
 }

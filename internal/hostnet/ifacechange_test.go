@@ -41,8 +41,8 @@ func (m *machine) confirmed(c api.InterfaceChange, err error) {
 	if err != nil || c.Conversion == nil || c.Conversion.Change == nil {
 		m.t.Fatalf("%+v %v", c, err)
 	}
-	if _, err := m.ConfirmChange(m.t.Context(), c.Conversion.Change.ID); err != nil {
-		m.t.Fatal(err)
+	if done, err := m.ConfirmChange(m.t.Context(), c.Conversion.Change.ID); err != nil || done.Failure != "" {
+		m.t.Fatal(err, done.Failure)
 	}
 }
 
@@ -181,6 +181,7 @@ func TestARollbackBringsAllBack(t *testing.T) {
 	if _, err := m.StartInterface(t.Context(), api.InterfaceAction{Name: "br7"}); err != nil {
 		t.Fatal(err)
 	}
+	m.ip("link", "add", "docker0", "up", "type", "bridge") // others' bridges stay
 	m.write("/etc/systemd/network/20-by-hand.network", "[Match]\nName=eth5\n")
 	m.confirmed(m.BridgeInterface(t.Context(), api.BridgeInterface{Interface: "eth0", Bridge: "br8", Start: true}))
 	if err := m.StopInterface(t.Context(), api.InterfaceAction{Name: "br7"}); err != nil {
@@ -190,7 +191,7 @@ func TestARollbackBringsAllBack(t *testing.T) {
 		t.Fatal(err)
 	}
 	m.unchanged(files)
-	if got := m.states(); got != states {
+	if got := m.states(); got != "docker0+ "+states {
 		t.Errorf("interfaces %s, were %s", got, states)
 	}
 	if got := m.ip("-o", "-4", "address"); withoutIndexes(got) != withoutIndexes(links) {
@@ -353,7 +354,7 @@ func TestInterfacesAreStartedByWhoeverHasThem(t *testing.T) {
 		start, stop string
 	}{
 		{netfiles.Networkd, running{"systemd-networkd"}, "", nic, "networkctl reload; networkctl reconfigure eth0; networkctl up eth0", "networkctl down eth0"},
-		{netfiles.Networkd, running{"systemd-networkd"}, "", bridge, "networkctl reload; networkctl reconfigure eth0; networkctl up br7", "networkctl delete br7"},
+		{netfiles.Networkd, running{"systemd-networkd"}, "", bridge, "networkctl reload; networkctl reconfigure eth0; networkctl up br7", "networkctl down br7"},
 		{netfiles.Networkd, nil, "", nic, "", ""},
 		{netfiles.Netplan, running{"systemd-networkd"}, "", nic, "netplan generate; networkctl reload; networkctl reconfigure eth0; networkctl up eth0", "networkctl down eth0"},
 		{netfiles.Netplan, running{"NetworkManager"}, "", nic, "netplan generate; nmcli connection reload; nmcli device connect eth0", "nmcli device disconnect eth0"},
@@ -365,7 +366,7 @@ func TestInterfacesAreStartedByWhoeverHasThem(t *testing.T) {
 		{netfiles.Own, running{"NetworkManager"}, "", nic, "", ""},
 	} {
 		s := sight{tree: netfiles.Tree{Links: map[string]netfiles.Link{"eth0": {}}, Present: map[string]bool{c.there: true}}, ask: c.runs}
-		start, stop := strings.Join(s.startCommands(c.m, c.of), "; "), strings.Join(s.stopCommands(c.m, api.HostInterface{Name: c.of.Name, Live: &c.of}), "; ")
+		start, stop := strings.Join(s.startCommands(c.m, c.of), "; "), strings.Join(s.stopCommands(c.m, c.of.Name), "; ")
 		if start != c.start || stop != c.stop {
 			t.Errorf("%s %s:\nstart %q, want %q\nstop %q, want %q", c.m, c.of.Name, start, c.start, stop, c.stop)
 		}

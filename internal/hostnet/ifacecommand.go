@@ -1,7 +1,6 @@
 package hostnet
 
 import (
-	"kvmnet/internal/api"
 	"kvmnet/internal/netfiles"
 	"kvmnet/internal/spec"
 )
@@ -32,19 +31,16 @@ func (s sight) startCommands(m netfiles.Manager, i spec.HostInterface) []string 
 }
 
 // stopCommands are those that have the manager stop an interface, so that it does not
-// start it again.
-func (s sight) stopCommands(m netfiles.Manager, i api.HostInterface) []string {
-	made := i.Live != nil && i.Live.Type != spec.EthernetInterface
+// start it again. Networkd keeps a bridge that is down: one that went it would not put
+// its ports into again.
+func (s sight) stopCommands(m netfiles.Manager, name string) []string {
 	switch s.worker(m) {
 	case netfiles.Networkd:
-		if made {
-			return []string{"networkctl delete " + i.Name}
-		}
-		return []string{"networkctl down " + i.Name}
+		return []string{"networkctl down " + name}
 	case netfiles.NetworkManager:
-		return []string{"nmcli device disconnect " + i.Name}
+		return []string{"nmcli device disconnect " + name}
 	case netfiles.Ifupdown:
-		return []string{"ifdown " + i.Name}
+		return []string{"ifdown " + name}
 	}
 	return nil
 }

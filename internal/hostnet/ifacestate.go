@@ -140,7 +140,7 @@ func (h *Host) bringUp(ctx context.Context, s sight, m netfiles.Manager, i spec.
 	case len(commands) == 0:
 		return h.startLink(ctx, i)
 	}
-	return h.tellManager(ctx, commands, func() (bool, error) { return h.isUp(i.Name) })
+	return h.startByManager(ctx, commands, i)
 }
 
 // asksOnly reports whether an interface has no addresses but those that a DHCP client
@@ -160,41 +160,58 @@ func asksOnly(i spec.HostInterface) bool {
 }
 
 // takeDown stops an interface through its manager if that runs, and in the kernel if it
-// is still up then.
+// is still up then. A device that was made, and that no file makes any more, goes.
 func (h *Host) takeDown(ctx context.Context, s sight, i api.HostInterface) error {
-	if commands := s.stopCommands(netfiles.Manager(i.Manager), i); len(commands) > 0 {
-		for _, line := range commands {
-			if err := h.Run(ctx, strings.Fields(line)); err != nil {
-				h.Log.Warn("stop an interface by its manager", "interface", i.Name, "error", err)
-			}
+	for _, line := range s.stopCommands(netfiles.Manager(i.Manager), i.Name) {
+		if err := h.Run(ctx, strings.Fields(line)); err != nil {
+			h.Log.Warn("stop an interface by its manager", "interface", i.Name, "error", err)
 		}
 	}
 	live, err := h.lives()
 	l, there := live[i.Name]
-	if err != nil || !there || !l.Up {
+	_, stays := s.defined[i.Name]
+	if err != nil || !there || !l.Up && (stays || l.Type == spec.EthernetInterface) {
 		return err
 	}
 	return h.stopLink(ctx, l.HostInterface)
 }
 
-// tellManager runs commands and waits until they have had their effect.
-func (h *Host) tellManager(ctx context.Context, commands []string, done func() (bool, error)) error {
+// startByManager runs commands and waits until they have had their effect.
+func (h *Host) startByManager(ctx context.Context, commands []string, i spec.HostInterface) error {
+	if err := h.hardware(i); err != nil {
+		return fmt.Errorf("start %s: %w", i.Name, err)
+	}
 	for _, line := range commands {
-		if err := h.Run(ctx, strings.Fields(line)); err != nil {
-			return err
+		var err error
+		if line == networkdReload {
+			err = h.appear(ctx, i)
+		} else {
+			err = h.Run(ctx, strings.Fields(line))
+		}
+		if err != nil {
+			return fmt.Errorf("start %s: %w", i.Name, err)
 		}
 	}
 	ctx, cancel := context.WithTimeout(ctx, settled)
 	defer cancel()
+	err := h.until(ctx, func() (bool, error) { return h.isUp(i.Name) })
+	if errors.Is(err, context.DeadlineExceeded) {
+		return fmt.Errorf("start %s: it is not up %s after %q: see what its manager logs", i.Name, settled, commands[len(commands)-1])
+	}
+	return err
+}
+
+// until looks again and again.
+func (h *Host) until(ctx context.Context, is func() (bool, error)) error {
 	tick := time.NewTicker(50 * time.Millisecond)
 	defer tick.Stop()
 	for {
-		if is, err := done(); is || err != nil {
+		if is, err := is(); is || err != nil {
 			return err
 		}
 		select {
 		case <-ctx.Done():
-			return fmt.Errorf("it is not up %s after %q: see what the network manager logs", settled, commands[len(commands)-1])
+			return ctx.Err()
 		case <-tick.C:
 		}
 	}
