@@ -105,7 +105,7 @@ func onlyChild(pid int) int {
 }
 
 // inside keeps a line from anything but a machine that has its own root.
-const inside = "test -d /mnt/written -a ! -e /mnt/old || exit 99; "
+const inside = "test -d /mnt/written -a ! -e /mnt/old || exit 99; set -e; "
 
 // command prepares a line of the shell on the machine.
 func (m *machine) command(script string) *exec.Cmd {

@@ -100,6 +100,10 @@ func TestUnitsDoWhatTheySay(t *testing.T) {
 	t.Run("recover runs before there is a daemon", func(t *testing.T) {
 		m.run("systemctl stop kvmnet.socket kvmnet-guests.socket kvmnet.service; systemctl restart kvmnet-recover.service; systemctl start kvmnet.socket kvmnet-guests.socket kvmnet.service")
 	})
+	t.Run("a NIC moves into a bridge and back with these rights", func(t *testing.T) {
+		m.run("kvmnet bridge convert eth0 --name br0 --confirm-within 60s --detach; kvmnet bridge confirm; ip addr show dev br0 | grep -q 192.0.2.2/24; ping -c1 -W3 192.0.2.1")
+		m.run("kvmnet bridge unconvert br0 --confirm-within 60s --detach; kvmnet bridge confirm; ip addr show dev eth0 | grep -q 192.0.2.2/24; ping -c1 -W3 192.0.2.1; kvmnet bridge history")
+	})
 	t.Run("nothing was refused by a filter", func(t *testing.T) {
 		m.run("kvmnet verify lab")
 		// A stop amid a pass tells of its context, which is nobody's refusal.
