@@ -88,4 +88,3 @@ func metricText(metric int) string {
 	}
 	return fmt.Sprintf(" metric %d", metric)
 }
-

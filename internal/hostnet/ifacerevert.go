@@ -161,4 +161,3 @@ func sameInterface(a, b spec.HostInterface) bool {
 	y, errY := json.Marshal(b)
 	return errX == nil && errY == nil && string(x) == string(y)
 }
-
