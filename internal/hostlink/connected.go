@@ -32,10 +32,11 @@ func (a Address) whole() bool {
 	return a.prefix().IsValid() && a.local().Is4() == four && (!p.IsValid() || p.Is4() == four)
 }
 
-// taken are the routes that the kernel takes with an address: of IPv6 addresses that
-// have an end it leaves them (ipv6_del_addr in net/ipv6/addrconf.c).
+// taken are the routes that the kernel takes with an address for sure. Those of an IPv6
+// address stay when it has an end, or when another address is in the prefix, whatever
+// the metric (check_cleanup_prefix_route in net/ipv6/addrconf.c).
 func (a Address) taken() []Route {
-	if _, ends := a.lifetime(); ends && a.family() == unix.AF_INET6 {
+	if a.family() == unix.AF_INET6 {
 		return nil
 	}
 	return a.connected()

@@ -46,7 +46,8 @@ var configurations = map[string][]string{
 		"ip addr add 192.0.2.2/24 dev eth0", "ip addr add 198.51.100.2/24 dev eth1",
 		"ip route add default via 192.0.2.1 table 100", "ip route add default via 198.51.100.1 dev eth1 table 200",
 		"ip route add 10.0.0.0/8 dev eth0 table 100 scope link", "ip route add local 10.77.0.0/16 dev eth0 table local",
-		"ip rule add pref 100 from 192.0.2.2 lookup 100", "ip rule add pref 110 iif eth0 lookup 100",
+		"ip rule add pref 100 from 192.0.2.2 lookup 100", "ip rule add pref 110 iif eth0 lookup 100", "ip rule add pref 110 oif eth0 lookup 100",
+		"ip route add 10.5.0.0/16 via 192.0.2.9 tos 0x10",
 		"ip rule add pref 120 oif eth0 fwmark 0x5/0xff lookup 100", "ip rule add pref 130 iif eth1 oif eth0 unreachable",
 		"ip rule add pref 140 not iif eth0 to 10.0.0.0/8 ipproto tcp dport 80-90 lookup 200",
 		"ip -6 rule add pref 150 iif eth0 lookup 100 suppress_prefixlength 0",
@@ -82,6 +83,10 @@ var configurations = map[string][]string{
 		"ip -6 addr add fe80::77/64 dev eth0",
 		"ip -6 route add default via fe80::1 dev eth0 src 2001:db8::3 pref high", "ip -6 route add 2001:db8:7::/48 via 2001:db8::1 mtu 1300",
 		"ip -6 route add 2001:db8:8::/48 dev eth0 metric 5 proto static", "ip -6 route add 2001:db8:8::/48 via fe80::9 dev eth0 metric 5 table 99",
+	},
+	"one prefix, several metrics": {
+		"ip -6 addr add 2001:db8::2/64 dev eth0 nodad", "ip -6 addr add 2001:db8::5/64 dev eth0 metric 77 nodad",
+		"ip -6 addr add 2001:db8::4/64 dev eth0 valid_lft 9000 preferred_lft 0 nodad", "ip -6 addr add 2001:db8::6/64 dev eth0 metric 78 valid_lft 9000 preferred_lft 8000 nodad",
 	},
 	"router advertisements": {
 		"ip -6 addr add 2001:db8::2/64 dev eth0 valid_lft 7200 preferred_lft 3600 mngtmpaddr",
@@ -216,6 +221,7 @@ func stoppedConvert(t *testing.T, ns *netns.NS) {
 // stoppedUnconvert does the same with the way back, and so goes back into the bridge.
 func stoppedUnconvert(t *testing.T, ns *netns.NS) {
 	t.Helper()
+	settled(t, ns) // a secret makes an address of the bridge's own
 	before, own, state := dump(t, ns), ownOf(t, ns, "br0"), look(t, ns, "eth0")
 	ops, _, err := hostlink.Unconvert(state)
 	if err != nil {

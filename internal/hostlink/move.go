@@ -94,7 +94,7 @@ func (n Neighbour) fixed(other Neighbour) bool { return !other.learnt() && n.id(
 // is deleted need not be taken one by one, but for what would take something of the
 // new device along.
 func (m *move) strip() {
-	for _, r := range m.from.Rules {
+	for _, r := range slices.Backward(m.from.Rules) { // those left are the first ones of a priority
 		if !slices.ContainsFunc(m.stay.Rules, r.same) {
 			m.add(deleteRule(m.from.Name, r))
 		}

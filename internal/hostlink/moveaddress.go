@@ -48,6 +48,9 @@ func (m *move) addresses6() {
 		if _, wanted := findAddress(m.want.Addresses, a.id()); !wanted && !a.linkLocal() && !a.kernelOnly() {
 			m.add(deleteAddress(m.to.Name, a))
 			m.lose(a)
+			for _, r := range a.connected() { // perhaps gone; if it is wanted it is given again
+				m.add(deleteRoute(m.to.Name, r))
+			}
 		}
 	}
 	var fresh []netip.Addr
@@ -114,7 +117,7 @@ func (m *move) gain(a Address) {
 }
 
 func (m *move) lose(a Address) {
-	for _, r := range a.taken() {
+	for _, r := range a.connected() {
 		m.has.remove(r)
 	}
 }

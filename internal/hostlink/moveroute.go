@@ -47,8 +47,10 @@ func (r Route) direct() bool {
 // route brings one route to the new device.
 func (m *move) route(r Route, all routeSet) {
 	old, moved := all.find(r)
+	have, there := m.has.find(r)
 	switch {
-	case m.has.contains(r):
+	case there:
+		m.sameEnd(r, have)
 	case r.Attrs.has(attrNexthop):
 		// It follows its nexthop, unless somebody took it.
 		if !moved {
@@ -68,12 +70,37 @@ func (m *move) route(r Route, all routeSet) {
 
 // comesWithAddress is about a route that the kernel made with an address: behind those
 // of other devices to the same destination. Where the old one was before them, the new
-// one takes its place.
+// one takes its place. One that several IPv6 addresses have in common ends with the one
+// that came last, until it is given again.
 func (m *move) comesWithAddress(r, old Route, moved bool) {
+	if r.family() == unix.AF_INET6 && r.sharedBy(m.want.Addresses) {
+		m.add(setRoute("append", m.to.Name, r))
+		return
+	}
 	if !moved || old.Others == 0 || !old.replaceable() {
 		return
 	}
 	m.add(deleteRoute(m.to.Name, r), setRoute("replace", m.to.Name, r))
+}
+
+// sharedBy says whether a route comes with several addresses, one of which has an end.
+func (r Route) sharedBy(list []Address) bool {
+	count, ending := 0, false
+	for _, a := range list {
+		if _, ends := a.lifetime(); routeSetOf(a.connected()).contains(r) {
+			count, ending = count+1, ending || ends
+		}
+	}
+	return count > 1 && ending
+}
+
+// sameEnd lets a route of IPv6 that has an end have another one, or none: to add it
+// again does that.
+func (m *move) sameEnd(r, have Route) {
+	end, other := r.Attrs.number(attrExpires), have.Attrs.number(attrExpires)
+	if other != 0 && (end == 0 || !near(end, other)) {
+		m.add(setRoute("append", m.to.Name, r))
+	}
 }
 
 // replaceable says whether a request to replace a route hits this one: for IPv4 the

@@ -1,6 +1,7 @@
 package hostlink
 
 import (
+	"fmt"
 	"net/netip"
 	"strconv"
 
@@ -49,6 +50,9 @@ func routeText(verb, dev string, r Route) string {
 	}
 	if from := r.Attrs.addr(unix.RTA_SRC); from.IsValid() {
 		w.add("from", netip.PrefixFrom(from, int(r.Head[2])))
+	}
+	if tos := r.Head[3]; tos != 0 {
+		w.add("tos", fmt.Sprintf("%#x", tos))
 	}
 	r.printWay(&w, dev)
 	r.printRest(&w)

@@ -1,12 +1,16 @@
 package hostlink_test
 
 import (
+	"cmp"
+	"flag"
 	"fmt"
 	"math/rand/v2"
 	"testing"
 
 	"kvmnet/internal/hostlink"
 )
+
+var seed = flag.Uint64("seed", 0, "make up this configuration, not random ones")
 
 // TestAnyConfigurationComesBack makes up what a NIC has, and stops a conversion
 // somewhere. The seed is the name of the test.
@@ -16,8 +20,11 @@ func TestAnyConfigurationComesBack(t *testing.T) {
 	if *everyOp {
 		count = 100
 	}
+	if *seed != 0 {
+		count = 1
+	}
 	for range count {
-		seed := rand.Uint64()
+		seed := cmp.Or(*seed, rand.Uint64())
 		t.Run(fmt.Sprint(seed), func(t *testing.T) {
 			t.Parallel()
 			r := rand.New(rand.NewPCG(seed, 0))
