@@ -8,6 +8,7 @@ import (
 	"os"
 
 	"kvmnet/internal/cli"
+	"kvmnet/internal/confirm"
 	"kvmnet/internal/hostnet"
 	"kvmnet/internal/netns"
 )
@@ -22,7 +23,8 @@ func recoverHost(ctx context.Context, o cli.RecoverOptions) (err error) {
 	if _, err := os.Stat(o.StateDir); errors.Is(err, os.ErrNotExist) {
 		return nil // no daemon ever ran
 	}
-	h, err := hostnet.Open(hostnet.Options{NS: ns, Root: o.Root, StateDir: o.StateDir, Log: slog.New(slog.DiscardHandler)})
+	h, err := hostnet.Open(hostnet.Options{NS: ns, Root: o.Root, StateDir: o.StateDir, Log: slog.New(slog.DiscardHandler),
+		Kinds: map[string]confirm.Kind{"apply": later{}}})
 	if err != nil {
 		return fmt.Errorf("recover changes of the host's network: %w", err)
 	}
@@ -33,3 +35,9 @@ func recoverHost(ctx context.Context, o cli.RecoverOptions) (err error) {
 	}
 	return err
 }
+
+// later leaves changes of definitions to the daemon.
+type later struct{}
+
+func (later) Revert(context.Context, confirm.Change) error { return confirm.ErrLater }
+func (later) Finish(context.Context, confirm.Change) error { return nil }

@@ -86,6 +86,9 @@ type File struct {
 type ApplyRequest struct {
 	Files  []File `json:"files"`
 	DryRun bool   `json:"dryRun,omitempty"` // only tell what would change (`diff`)
+
+	ConfirmWithin spec.Seconds `json:"confirmWithin,omitempty"` // revert it unless it is confirmed; 0 = it stays
+	Peer          Peer         `json:"peer,omitzero"`           // a new connection of whom confirms
 }
 
 // ApplyResult tells what changed, or would.
@@ -97,6 +100,8 @@ type ApplyResult struct {
 	Waits    map[string]string `json:"waits,omitempty"`    // object → what it waits for; the daemon goes on by itself
 	Notes    []Problem         `json:"notes,omitempty"`    // what files that are libvirt's XML say in vain
 	Next     []Next            `json:"next,omitempty"`     // of a drift: networks that will run in another way
+	Change   *HostChange       `json:"change,omitempty"`   // what waits for a confirmation; nil when nothing changed
+	Watches  string            `json:"watches,omitempty"`  // whose new connection confirms by itself
 }
 
 // Next tells how a network runs that will run in another way from its next start on.

@@ -18,14 +18,21 @@ host so. Objects that are not in the files stay as they are. Nothing changes
 when any file has a fault.
 
 Running guests keep their NIC through every change that the kernel can make in
-place; --dry-run, like 'kvmnet diff', tells beforehand what they will notice.`,
+place; --dry-run, like 'kvmnet diff', tells beforehand what they will notice.
+
+With --confirm-within the objects become again what they were unless you confirm
+in time, by 'kvmnet bridge confirm' or by logging in anew.`,
 		Example: `  kvmnet apply -f lab.yaml
   kvmnet apply -f networks.yaml -f ports.yaml --dry-run
+  kvmnet apply -f policy.yaml --confirm-within 60s
   generate-lab | kvmnet apply -f -`,
 		Args: noFiles}
 	names := filesFlag(cmd, "file to apply, - for standard input; may be repeated")
 	dry := cmd.Flags().Bool("dry-run", false, "only tell what would change")
 	verbose := cmd.Flags().BoolP("verbose", "v", false, "also print unchanged objects and every change of the kernel, as -o wide does")
+	within := cmd.Flags().Duration("confirm-within", 0, "take it back unless it is confirmed in this `time`; 0 = it stays")
+	detach := cmd.Flags().Bool("detach", false, "with --confirm-within: do not wait for the end")
+	byHand := cmd.Flags().Bool("by-hand", false, "with --confirm-within: only 'kvmnet bridge confirm' confirms, no new connection")
 	form := listing(cmd)
 	cmd.RunE = func(cmd *cobra.Command, _ []string) error {
 		if len(*names) == 0 {
@@ -35,8 +42,13 @@ place; --dry-run, like 'kvmnet diff', tells beforehand what they will notice.`,
 		if err != nil {
 			return err
 		}
+		c := changing{app: a, within: within, detach: detach, byHand: byHand, form: form}
+		request, err := c.request(files, *dry)
+		if err != nil {
+			return err
+		}
 		done := a.progress(cmd.Context())
-		result, err := a.client().Apply(cmd.Context(), api.ApplyRequest{Files: files, DryRun: *dry})
+		result, err := a.client().Apply(cmd.Context(), request)
 		done()
 		if cmd.Context().Err() != nil && !*dry {
 			fmt.Fprintln(a.Stderr, "kvmnet: the daemon goes on with what it has begun; see 'kvmnet status'")
@@ -49,7 +61,7 @@ place; --dry-run, like 'kvmnet diff', tells beforehand what they will notice.`,
 			a.printApplied(result, *dry, *verbose || form.value == asWide)
 			return nil
 		})
-		return errors.Join(err, troubles(result))
+		return errors.Join(err, troubles(result), c.followApplied(cmd, result))
 	}
 	return cmd
 }

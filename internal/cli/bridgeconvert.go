@@ -160,7 +160,11 @@ func (c changing) warn(warnings []string) {
 
 func (c changing) printArmed(done api.Conversion) {
 	ch := done.Change
-	c.say("%s, outage %s; change %s is reverted in %s unless it is confirmed:", ch.What, done.Outage, ch.ID, ch.Left)
+	outage := ""
+	if done.Outage != "" {
+		outage = ", outage " + done.Outage
+	}
+	c.say("%s%s; change %s is reverted in %s unless it is confirmed:", ch.What, outage, ch.ID, ch.Left)
 	c.say("  from a new SSH session: kvmnet bridge confirm %s", ch.ID)
 	if done.Watches != "" {
 		c.say("  or by itself, with a new connection from %s", done.Watches)

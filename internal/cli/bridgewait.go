@@ -8,6 +8,8 @@ import (
 	"slices"
 	"time"
 
+	"github.com/spf13/cobra"
+
 	"kvmnet/internal/api"
 )
 
@@ -44,6 +46,41 @@ func (c changing) await(ctx context.Context, ch api.HostChange) (api.HostChange,
 		case <-tick.C:
 		}
 	}
+}
+
+// request asks to apply files, and to have that wait if it is to.
+func (c changing) request(files []api.File, dry bool) (api.ApplyRequest, error) {
+	r := api.ApplyRequest{Files: files, DryRun: dry}
+	if *c.within == 0 {
+		return r, nil
+	}
+	within, err := c.seconds("confirm-within", *c.within)
+	r.ConfirmWithin, r.Peer = within, c.peer()
+	return r, err
+}
+
+// followApplied waits for the end of what was applied. JSON has been printed.
+func (c changing) followApplied(cmd *cobra.Command, r api.ApplyResult) error {
+	if r.Change == nil {
+		return nil
+	}
+	people := c.form.value == asTable || c.form.value == asWide
+	if people {
+		c.printArmed(api.Conversion{Change: r.Change, Watches: r.Watches})
+	}
+	if *c.detach {
+		return nil
+	}
+	end, err := c.await(cmd.Context(), *r.Change)
+	switch {
+	case err != nil:
+		return err
+	case end.State != api.ChangeConfirmed:
+		return fmt.Errorf("change %s (%s) was reverted: %s", end.ID, end.What, end.Why)
+	case people:
+		c.printEnd(end)
+	}
+	return nil
 }
 
 func told(ch api.HostChange) string {

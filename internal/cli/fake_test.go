@@ -140,6 +140,10 @@ func (f *fake) Bridges(context.Context) ([]api.HostBridge, error) { return f.bri
 // network/lab", "op …", "disturbs …", "vain …", "problem network/lab why", "fault …".
 func (f *fake) Apply(_ context.Context, r api.ApplyRequest) (result api.ApplyResult, err error) {
 	result.Problems = map[string]string{}
+	if r.ConfirmWithin > 0 {
+		c := f.wait("eth0 into nothing, but an apply of "+r.ConfirmWithin.String(), false)
+		result.Change, result.Watches = c.Change, c.Watches
+	}
 	for _, file := range r.Files {
 		f.note("apply %s dry=%v", file.Name, r.DryRun)
 		for i, line := range strings.Split(strings.TrimSpace(file.Text), "\n") {

@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"context"
 	"encoding/json"
+	"errors"
 	"slices"
 	"time"
 )
@@ -30,6 +31,10 @@ type Kind interface {
 	Revert(context.Context, Change) error
 	Finish(context.Context, Change) error
 }
+
+// ErrLater is what a Kind says that cannot work yet. It is asked again, and nothing is
+// amiss.
+var ErrLater = errors.New("not yet")
 
 // State is how far a change is.
 type State string

@@ -29,7 +29,9 @@ func (j *Journal) Recover(ctx context.Context) ([]Entry, error) {
 		if err != nil {
 			continue // the deadline came meanwhile
 		}
-		if end, err := j.recover(ctx, i); err != nil {
+		if end, err := j.recover(ctx, i); errors.Is(err, ErrLater) {
+			continue
+		} else if err != nil {
 			errs = append(errs, err)
 		} else if end.State != Armed {
 			ended = append(ended, end)

@@ -2,6 +2,7 @@ package confirm
 
 import (
 	"context"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -192,5 +193,42 @@ func FuzzParse(f *testing.F) {
 		if err == nil && (e.ID == "" || e.Within < 0 || e.State == Reverted) {
 			t.Errorf("accepted %+v", e)
 		}
+	})
+}
+
+// early is a kind that cannot work before its time has come.
+type early struct {
+	*world
+	ready atomic.Bool
+}
+
+func (e *early) Revert(ctx context.Context, c Change) error {
+	if !e.ready.Load() {
+		return ErrLater
+	}
+	return e.world.Revert(ctx, c)
+}
+
+// What cannot be reverted yet is no failure of Recover, and is reverted in its time.
+func TestRecoverWaitsForWhoReverts(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		r := newRig(t)
+		r.made(t)
+		r.Abandon()
+		kind := &early{world: r.world}
+		j, err := open(r.disk, Options{Boot: bootA, Kinds: map[string]Kind{"test": kind}, SinceBoot: r.sinceBoot})
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer j.Abandon()
+		if ended, err := j.Recover(t.Context()); err != nil || len(ended) != 0 {
+			t.Errorf("%v, %v", ended, err)
+		}
+		r.is(t, "too early", "after/before")
+		kind.ready.Store(true)
+		time.Sleep(time.Second)
+		synctest.Wait()
+		r.is(t, "in its time", "before/before")
 	})
 }

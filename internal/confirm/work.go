@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"log/slog"
 	"time"
 )
 
@@ -106,7 +107,11 @@ func (j *Journal) failed(i *item, err error) {
 	if !first {
 		return
 	}
-	j.Log.Error("a change is not "+map[bool]string{true: "finished", false: "reverted"}[e.State == Confirmed]+", and that is tried again",
+	level := slog.LevelError
+	if errors.Is(err, ErrLater) {
+		level = slog.LevelDebug
+	}
+	j.Log.Log(j.life, level, "a change is not "+map[bool]string{true: "finished", false: "reverted"}[e.State == Confirmed]+", and that is tried again",
 		"change", e.ID, "what", e.What, "error", err)
 	j.work.Go(func() {
 		for wait := firstRetry; sleep(j.life, wait); wait = min(2*wait, lastRetry) {

@@ -86,6 +86,7 @@ type daemon struct {
 	store    *store.Store
 	engine   *reconcile.Engine
 	loop     atomic.Pointer[reconcile.Engine] // engine, once it may be woken
+	up       atomic.Bool                      // the loop runs, and verbs are done
 	guests   guests
 	targets  *targets
 	uplinks  *dhcpclient.Clients
@@ -163,7 +164,7 @@ func (d *daemon) prepare(ctx context.Context, live func() (*spec.Spec, error)) e
 
 func (d *daemon) manage(st *store.Store, ns *netns.NS) {
 	_, k, _, _ := d.system.Namespace("")
-	d.manager = manage.New(manage.Options{Store: st, NS: ns, Version: d.Version, ConfigDir: d.ConfigDir, Log: d.Log,
+	d.manager = manage.New(manage.Options{Store: st, NS: ns, Version: d.Version, ConfigDir: d.ConfigDir, Log: d.Log, Armed: armed{d},
 		OpenTap: func(t manage.Tap) ([]*os.File, error) { return k.OpenTap(kernel.Tap(t)) },
 		Insight: insight{d.system, cmp.Or(d.NetnsDir, netns.Dir), cmp.Or(d.ResolvConf, "/etc/resolv.conf"), d.host}})
 }
@@ -274,6 +275,7 @@ func (d *daemon) serve(ctx context.Context) error {
 	defer cancel()
 	looping := make(chan error, 1)
 	go func() { looping <- d.engine.Run(ctx); cancel() }()
+	d.up.Store(true)
 	server := &http.Server{Handler: api.Handler(service{d.manager, d.host}), BaseContext: func(net.Listener) context.Context { return ctx },
 		ReadHeaderTimeout: 10 * time.Second}
 	serving := make(chan error, 1)
@@ -287,6 +289,7 @@ func (d *daemon) serve(ctx context.Context) error {
 	go d.alive(ctx)
 	d.Log.Info("ready", "socket", d.listener.Addr().String())
 	<-ctx.Done()
+	d.up.Store(false)
 	sd.SdNotify(false, sd.SdNotifyStopping)
 	return errors.Join(d.finish(server, serving, looping), <-handing)
 }

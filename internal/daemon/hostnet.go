@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"kvmnet/internal/api"
+	"kvmnet/internal/confirm"
 	"kvmnet/internal/hostnet"
 	"kvmnet/internal/manage"
 	"kvmnet/internal/netns"
@@ -26,7 +27,7 @@ var _ api.Service = service{}
 // before anything else looks at that. What cannot be reverted at once is tried again
 // while the daemon works.
 func (d *daemon) openHost(ctx context.Context, ns *netns.NS) (err error) {
-	d.host, err = hostnet.Open(hostnet.Options{NS: ns, Root: d.Root, StateDir: d.StateDir, Log: d.Log, Claims: d.claims, Borrowed: d.borrowed, HoldDNS: holdDNS(ns), Moved: d.wake,
+	d.host, err = hostnet.Open(hostnet.Options{NS: ns, Root: d.Root, StateDir: d.StateDir, Log: d.Log, Claims: d.claims, Kinds: map[string]confirm.Kind{applyKind: armed{d}}, Borrowed: d.borrowed, HoldDNS: holdDNS(ns), Moved: d.wake,
 		BeforeOp: d.BeforeHostOp, BeforeWrite: d.BeforeChangeWrite})
 	if err != nil {
 		return err

@@ -87,10 +87,10 @@ var rooms = map[string][]string{
 
 	// Wiring. The daemon may import every room but cli and lab.
 	"internal/daemon": {
-		"announce", "api", "conntrack", "dhcpclient", "dns", "doctor", "handover", "hostnet", "kernel", "lease", "manage", "netns", "nft", "plan", "qemuguest", "reconcile", "resolved", "serve", "spec", "specfile",
+		"announce", "api", "confirm", "conntrack", "dhcpclient", "dns", "doctor", "handover", "hostnet", "kernel", "lease", "manage", "netns", "nft", "plan", "qemuguest", "reconcile", "resolved", "serve", "spec", "specfile",
 		"store", "testhost", "verify",
 	},
-	"cmd/kvmnet":    {"cli", "daemon", "hostnet", "lab", "netns"},
+	"cmd/kvmnet":    {"cli", "confirm", "daemon", "hostnet", "lab", "netns"},
 	"packaging/gen": {"cli"},
 
 	"examples":        {}, // files, embedded

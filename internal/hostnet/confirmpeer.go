@@ -45,7 +45,7 @@ func (s session) String() string {
 }
 
 // watchPeer confirms the change when the session's client opens another connection to
-// the same port over the interface, and has acknowledged data on it: then the host
+// the same port over the interface, any if that is "", and has acknowledged data on it: then the host
 // can be reached from there, in both directions. Connections that there are already
 // prove nothing.
 func (h *Host) watchPeer(e confirm.Entry, s session, iface string) {
@@ -73,7 +73,7 @@ func (h *Host) watchPeer(e confirm.Entry, s session, iface string) {
 // proof is a new connection that shows that the host can be reached.
 func (h *Host) proof(e confirm.Entry, s session, iface string, known map[flow]bool) (flow, bool) {
 	for _, f := range h.flows(e) {
-		if f.proves(s) && !known[f.flow] && h.wayTo(f.flow) == iface {
+		if f.proves(s) && !known[f.flow] && (iface == "" || h.wayTo(f.flow) == iface) {
 			return f.flow, true
 		}
 	}

@@ -3,6 +3,7 @@ package manage
 import (
 	"cmp"
 	"context"
+	"errors"
 	"fmt"
 	"strings"
 
@@ -15,7 +16,9 @@ import (
 // Apply implements api.Service. The steps: read and check the files, make the
 // world in which they are in force, then either preview, or store it and let the
 // loop make it so.
-func (m *Manager) Apply(ctx context.Context, req api.ApplyRequest) (api.ApplyResult, error) {
+func (m *Manager) Apply(ctx context.Context, req api.ApplyRequest) (result api.ApplyResult, err error) {
+	undo := func() error { return nil }
+	defer func() { err = errors.Join(err, undo()) }()
 	before, err := m.begin(ctx)
 	if err != nil {
 		return api.ApplyResult{}, err
@@ -37,9 +40,9 @@ func (m *Manager) Apply(ctx context.Context, req api.ApplyRequest) (api.ApplyRes
 		return api.ApplyResult{}, internal(err)
 	}
 	changes := m.changes(before, after)
-	result := api.ApplyResult{Objects: verbs(in.spec, changes), Ops: lines(r), Disturbs: plan.Disturbs(r.Ops)}
+	result = api.ApplyResult{Objects: verbs(in.spec, changes), Ops: lines(r), Disturbs: plan.Disturbs(r.Ops)}
 	if !req.DryRun {
-		if r, err = m.enact(ctx, changes); r.Failed || len(lines(r)) > 0 { // else the loop was faster, and did what was foreseen
+		if r, undo, err = m.enactAs(ctx, req, changes, &result); r.Failed || len(lines(r)) > 0 { // else the loop was faster, and did what was foreseen
 			result.Ops = lines(r)
 		}
 	}

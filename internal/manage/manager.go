@@ -32,6 +32,7 @@ type Manager struct {
 	events    hub
 	sights    sights
 	openTap   func(Tap) ([]*os.File, error)
+	armed     Armed
 	reaper    reaper
 
 	// changing makes definitions change one request at a time, from reading them
@@ -70,6 +71,9 @@ type Options struct {
 	// OpenTap makes taps for programs of users; nil = nobody does. An interface of the
 	// name is EBUSY.
 	OpenTap func(Tap) ([]*os.File, error)
+
+	// Armed has changes wait for a confirmation; nil = nobody does.
+	Armed Armed
 }
 
 // New makes a manager. Attach gives it its loop and its guests.
@@ -80,7 +84,7 @@ func New(o Options) *Manager {
 	if o.Insight == nil {
 		o.Insight = blind{}
 	}
-	return &Manager{store: o.Store, ns: o.NS, insight: o.Insight, version: o.Version, configDir: o.ConfigDir, log: o.Log, started: time.Now(), openTap: o.OpenTap}
+	return &Manager{store: o.Store, ns: o.NS, insight: o.Insight, version: o.Version, configDir: o.ConfigDir, log: o.Log, started: time.Now(), openTap: o.OpenTap, armed: o.Armed}
 }
 
 // Attach gives the manager the loop that was made with its Live, UIDs, Passed

@@ -9,6 +9,7 @@ import (
 	"kvmnet/internal/api"
 	"kvmnet/internal/daemontest"
 	"kvmnet/internal/nstest"
+	"kvmnet/internal/spec"
 	"kvmnet/internal/testhost"
 )
 
@@ -159,4 +160,41 @@ func TestDefinitionsKeepTheirInterfaces(t *testing.T) {
 		t.Errorf("%v, %v", plan.Warnings, err)
 	}
 	w.Settled()
+}
+
+// TestApplyThatNobodyConfirms is taken back: at its deadline, and when the daemon was
+// killed; confirmed it stays.
+func TestApplyThatNobodyConfirms(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, plainNAT)
+	apply := func(within spec.Seconds) api.ApplyResult {
+		text := strings.ReplaceAll(plainNAT, "nat", "isolated") + "  red: {mode: isolated, bridge: {name: red0}, autostart: true}\n"
+		r, err := w.Client.Apply(t.Context(), api.ApplyRequest{Files: []api.File{{Name: "f.yaml", Text: text}}, ConfirmWithin: within})
+		w.fine(err)
+		return r
+	}
+	guest := w.guest("vm1", "lab0", "10.9.0.5/24", "10.9.0.1")
+	taken := func(when string) {
+		t.Helper()
+		reaches(t, guest, nstest.Machine4.String())
+		if list, err := w.Client.Networks(t.Context()); err != nil || len(list) != 1 {
+			t.Errorf("%s: %d networks, %v", when, len(list), err)
+		}
+		w.Settled()
+	}
+	apply(1)
+	reaches(t, guest, "no")
+	taken("at the deadline")
+	apply(60)
+	reaches(t, guest, "no")
+	w.Kill()
+	w.Start(0)
+	taken("after a start")
+	change := apply(60).Change
+	_, err := w.confirm(change.ID)
+	w.fine(err)
+	reaches(t, guest, "no")
+	if list, err := w.Client.Networks(t.Context()); err != nil || len(list) != 2 {
+		t.Errorf("confirmed: %d networks, %v", len(list), err)
+	}
 }
