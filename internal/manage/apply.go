@@ -18,7 +18,11 @@ import (
 // loop make it so.
 func (m *Manager) Apply(ctx context.Context, req api.ApplyRequest) (result api.ApplyResult, err error) {
 	undo := func() error { return nil }
-	defer func() { err = errors.Join(err, undo()) }()
+	defer func() {
+		if fault := undo(); fault != nil {
+			err = errors.Join(err, fault)
+		}
+	}()
 	before, err := m.begin(ctx)
 	if err != nil {
 		return api.ApplyResult{}, err
