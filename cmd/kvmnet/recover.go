@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"log/slog"
 	"os"
+	"path/filepath"
 
 	"kvmnet/internal/cli"
 	"kvmnet/internal/confirm"
@@ -23,7 +24,7 @@ func recoverHost(ctx context.Context, o cli.RecoverOptions) (err error) {
 	if _, err := os.Stat(o.StateDir); errors.Is(err, os.ErrNotExist) {
 		return nil // no daemon ever ran
 	}
-	h, err := hostnet.Open(hostnet.Options{NS: ns, Root: o.Root, StateDir: o.StateDir, Log: slog.New(slog.DiscardHandler),
+	h, err := hostnet.Open(hostnet.Options{NS: ns, Root: o.Root, OwnDir: filepath.Join(o.ConfigDir, "interfaces"), StateDir: o.StateDir, Log: slog.New(slog.DiscardHandler),
 		Kinds: map[string]confirm.Kind{"apply": later{}}})
 	if err != nil {
 		return fmt.Errorf("recover changes of the host's network: %w", err)

@@ -10,8 +10,8 @@ import (
 
 // RecoverOptions are the flags of `kvmnet recover`, all filled in.
 type RecoverOptions struct {
-	Root, StateDir string
-	Say            func(format string, args ...any)
+	Root, ConfigDir, StateDir string
+	Say                       func(format string, args ...any)
 }
 
 func (a *app) recoverCommand() *cobra.Command {
@@ -28,7 +28,9 @@ starts. At boot it runs before the network comes up.`,
 	o := RecoverOptions{Say: a.say}
 	cmd.Flags().StringVar(&o.Root, "root", "/", "`directory` in which the configuration files are")
 	cmd.Flags().StringVar(&o.StateDir, "state-dir", cmp.Or(os.Getenv("KVMNET_STATE_DIR"), stateDir), "what must outlive a reboot ($KVMNET_STATE_DIR)")
+	cmd.Flags().StringVar(&o.ConfigDir, "config-dir", cmp.Or(os.Getenv("KVMNET_CONFIG_DIR"), configDir), "definitions ($KVMNET_CONFIG_DIR)")
 	cmd.MarkFlagDirname("root")
+	cmd.MarkFlagDirname("config-dir")
 	cmd.MarkFlagDirname("state-dir")
 	cmd.RunE = func(cmd *cobra.Command, _ []string) error {
 		if a.Recover == nil {

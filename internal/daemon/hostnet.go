@@ -3,6 +3,7 @@ package daemon
 import (
 	"context"
 	"fmt"
+	"path/filepath"
 	"slices"
 	"time"
 
@@ -27,7 +28,7 @@ var _ api.Service = service{}
 // before anything else looks at that. What cannot be reverted at once is tried again
 // while the daemon works.
 func (d *daemon) openHost(ctx context.Context, ns *netns.NS) (err error) {
-	d.host, err = hostnet.Open(hostnet.Options{NS: ns, Root: d.Root, StateDir: d.StateDir, Log: d.Log, Claims: d.claims, Kinds: map[string]confirm.Kind{applyKind: armed{d}}, Borrowed: d.borrowed, HoldDNS: holdDNS(ns), Moved: d.wake,
+	d.host, err = hostnet.Open(hostnet.Options{NS: ns, Root: d.Root, OwnDir: d.ownDir(), StateDir: d.StateDir, Log: d.Log, Claims: d.claims, Kinds: map[string]confirm.Kind{applyKind: armed{d}}, Borrowed: d.borrowed, HoldDNS: holdDNS(ns), Moved: d.wake,
 		BeforeOp: d.BeforeHostOp, BeforeWrite: d.BeforeChangeWrite})
 	if err != nil {
 		return err
@@ -40,6 +41,15 @@ func (d *daemon) openHost(ctx context.Context, ns *netns.NS) (err error) {
 		d.Log.Warn("start interfaces of the host", "error", err)
 	}
 	return nil
+}
+
+// ownDir is where definitions of the host's interfaces are that are kvmnet's own: with
+// the others, but for tests that have a tree of their own.
+func (d *daemon) ownDir() string {
+	if d.Root != "" {
+		return ""
+	}
+	return filepath.Join(d.ConfigDir, "interfaces")
 }
 
 // holdDNS asks systemd-resolved, if it serves this namespace.

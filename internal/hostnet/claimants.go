@@ -13,7 +13,7 @@ import (
 // are left out; and NetworkManager leaves alone what others made, unless a profile
 // fits.
 func (h *Host) Claimants(links []string) (map[string]netfiles.Claim, error) {
-	tree, err := netfiles.Read(h.Root)
+	tree, err := netfiles.Read(h.Root, h.OwnDir)
 	if err != nil {
 		return nil, fmt.Errorf("read the configuration of network managers: %w", err)
 	}

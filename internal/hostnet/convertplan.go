@@ -98,7 +98,7 @@ func (h *Host) free(j *job) error {
 
 // planFiles works out what is written once the change is confirmed.
 func (h *Host) planFiles(j *job, o bridgeOptions) error {
-	tree, err := netfiles.Read(h.Root)
+	tree, err := netfiles.Read(h.Root, h.OwnDir)
 	if err != nil {
 		return fmt.Errorf("read the files of network managers: %w", err)
 	}
@@ -170,7 +170,7 @@ func (h *Host) planBack(bridge string) (job, error) {
 	if j.manager == "" {
 		return j, nil
 	}
-	tree, err := netfiles.Read(h.Root)
+	tree, err := netfiles.Read(h.Root, h.OwnDir)
 	if err != nil {
 		return job{}, fmt.Errorf("read the files of network managers: %w", err)
 	}

@@ -21,6 +21,7 @@ import (
 type Options struct {
 	NS       *netns.NS // network namespace of its interfaces
 	Root     string    // of the tree of configuration files; "" = /
+	OwnDir   string    // in that tree, has definitions of kvmnet's own; "" = netfiles.OwnDir
 	StateDir string    // for the journal and the records, kept over boots
 	Log      *slog.Logger
 

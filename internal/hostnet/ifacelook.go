@@ -22,7 +22,7 @@ type sight struct {
 // look reads the files of network managers and the kernel. A file that cannot be read
 // is told in the log: the others count.
 func (h *Host) look() (s sight, err error) {
-	if s.tree, err = netfiles.Read(h.Root); err != nil {
+	if s.tree, err = netfiles.Read(h.Root, h.OwnDir); err != nil {
 		return s, fmt.Errorf("read the files of network managers: %w", err)
 	}
 	s.defined = map[string]netfiles.Definition{}

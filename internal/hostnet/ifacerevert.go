@@ -74,7 +74,7 @@ func (h *Host) unbind(ctx context.Context, then begun, live bool) error {
 
 // restore writes all files as they were, and removes those that are new.
 func (h *Host) restore(then begun) error {
-	tree, err := netfiles.Read(h.Root)
+	tree, err := netfiles.Read(h.Root, h.OwnDir)
 	if err != nil {
 		return err
 	}

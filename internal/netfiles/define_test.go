@@ -98,6 +98,24 @@ var managers = []Manager{Networkd, NetworkManager, Netplan, Ifupdown, Ifcfg, Own
 
 // TestDefinitionsAreReadBackAndRemoved writes each definition with each manager, reads
 // the same, writes it again without a change, and leaves nothing when it is removed.
+// Who has its definitions elsewhere has those of interfaces there, too.
+func TestOwnDefinitionsAreInTheFolderThatIsNamed(t *testing.T) {
+	t.Parallel()
+	root := lay(t, map[string]string{"/etc/kvmnet/interfaces/eth0.yaml": "name: eth0\n", "/srv/lab/interfaces/eth1.yaml": "name: eth1\n"})
+	tree, err := Read(root, "/srv/lab/interfaces")
+	if err != nil {
+		t.Fatal(err)
+	}
+	all, errs := AllDefined(tree)
+	if len(errs) > 0 || len(all) != 1 || all[0].Interface.Name != "eth1" {
+		t.Errorf("found %+v, %v", all, errs)
+	}
+	changes, err := Define(tree, Own, spec.HostInterface{Name: "eth2", IPv4: &spec.InterfaceIP{DHCP: true}})
+	if err != nil || len(changes) != 1 || changes[0].Path != "/srv/lab/interfaces/eth2.yaml" {
+		t.Errorf("a definition is written as %+v, %v", changes, err)
+	}
+}
+
 func TestDefinitionsAreReadBackAndRemoved(t *testing.T) {
 	t.Parallel()
 	compare := cmp.Options{cmp.Comparer(func(a, b netip.Addr) bool { return a == b }), cmp.Comparer(func(a, b netip.Prefix) bool { return a == b })}
@@ -178,12 +196,12 @@ func TestDefiningOverAFileOfTheUserKeepsItForTheWayBack(t *testing.T) {
 	for m, list := range files {
 		root := lay(t, list)
 		before := disk(t, root)
-		tree, err := Read(root)
+		tree, err := Read(root, "")
 		must(t, err)
 		changes, err := Define(tree, m, want)
 		must(t, err)
 		must(t, Write(root, changes))
-		tree, err = Read(root)
+		tree, err = Read(root, "")
 		must(t, err)
 		got, err := Defined(tree, m, "eth0")
 		if err != nil || got == nil || got.MTU != 9000 || got.IPv4.DHCP || len(got.IPv4.Addresses) != 2 {
@@ -200,7 +218,7 @@ func TestDefiningOverAFileOfTheUserKeepsItForTheWayBack(t *testing.T) {
 func TestADefinitionForSeveralIsNotRemoved(t *testing.T) {
 	t.Parallel()
 	root := lay(t, map[string]string{"/etc/systemd/network/all.network": "[Match]\nName=e*\n[Network]\nDHCP=yes\n", "/etc/netplan/a.yaml": "network: {ethernets: {all: {match: {name: e*}, dhcp4: true}}}\n"})
-	tree, err := Read(root)
+	tree, err := Read(root, "")
 	must(t, err)
 	for m, want := range map[Manager]string{
 		Networkd: "undefine eth0: /etc/systemd/network/all.network is for other interfaces, too: give eth0 a file of its own, or edit that one",
@@ -216,8 +234,8 @@ func TestADefinitionForSeveralIsNotRemoved(t *testing.T) {
 // and the other definitions still count.
 func TestFaultsOfOwnFilesHaveTheirPlace(t *testing.T) {
 	t.Parallel()
-	root := lay(t, map[string]string{ownPath("eth0"): "name: eth0\nipv4:\n  dchp: true\n", ownPath("eth1"): "name: eth1\nipv4: {dhcp: true}\n", ownPath("eth2"): "name: eth3\n"})
-	tree, err := Read(root)
+	root := lay(t, map[string]string{Tree{}.ownPath("eth0"): "name: eth0\nipv4:\n  dchp: true\n", Tree{}.ownPath("eth1"): "name: eth1\nipv4: {dhcp: true}\n", Tree{}.ownPath("eth2"): "name: eth3\n"})
+	tree, err := Read(root, "")
 	must(t, err)
 	all, errs := AllDefined(tree)
 	if len(all) != 1 || all[0].Interface.Name != "eth1" || len(errs) != 2 {

@@ -54,7 +54,7 @@ func TestRealManagersMakeWhatIsDefined(t *testing.T) {
 			s := scene{archive: &txtar.Archive{Files: []txtar.File{{Name: interfacesPath, Data: []byte("auto lo\niface lo inet loopback\n")}}}, say: map[string]string{"nic": "eth0", "mac": "52:54:00:12:34:56", "has": has, "manager": string(m)}}
 			machine := newMachine(t, s, start)
 			for _, text := range list {
-				tree, err := Read(machine.root)
+				tree, err := Read(machine.root, "")
 				must(t, err)
 				changes, err := Define(tree, m, parse(t, text))
 				must(t, err)
@@ -64,7 +64,7 @@ func TestRealManagersMakeWhatIsDefined(t *testing.T) {
 			b.becomes(b.settled(), links...)
 			b.off()
 			for _, text := range slices.Backward(list) {
-				tree, err := Read(machine.root)
+				tree, err := Read(machine.root, "")
 				must(t, err)
 				changes, err := Undefine(tree, m, parse(t, text).Name)
 				must(t, err)

@@ -54,8 +54,8 @@ func Claims(t Tree, nic string, ask Asker) []Claim {
 		list = append(list, Claim{m, fmt.Sprintf(format, args...)})
 	}
 	claimUnknown(t, nic, ask, add)
-	if t.Has(ownPath(nic)) {
-		add(Own, "%s", ownPath(nic))
+	if t.Has(t.ownPath(nic)) {
+		add(Own, "%s", t.ownPath(nic))
 	}
 	if claimNetplan(t, nic, l, add) {
 		return list

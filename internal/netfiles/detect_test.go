@@ -54,7 +54,7 @@ func TestManagersAreFoundByTheirEvidence(t *testing.T) {
 		"netplan by set-name":       {map[string]string{"/etc/netplan/a.yaml": "network: {ethernets: {x: {match: {macaddress: '02:00:00:00:00:01'}, set-name: eth0}}}"}, nil, nil, "netplan"},
 		"RHEL's NetworkManager":     {map[string]string{ifcfgDir + "/ifcfg-eth0": "DEVICE=eth0\n"}, nil, running{"NetworkManager"}, "ifcfg"},
 		"ifcfg nobody reads":        {map[string]string{ifcfgDir + "/ifcfg-eth0": "DEVICE=eth0\n"}, nil, nil, "kvmnet"},
-		"own":                       {map[string]string{ownPath("eth0"): "name: eth0\n"}, nil, nil, "kvmnet"},
+		"own":                       {map[string]string{Tree{}.ownPath("eth0"): "name: eth0\n"}, nil, nil, "kvmnet"},
 		"connman":                   {nil, nil, running{"connmand"}, "connman has it (connmand runs)"},
 		"dhcpcd leaves it":          {map[string]string{"/etc/dhcpcd.conf": "denyinterfaces wlan0 eth*\n"}, nil, running{"dhcpcd"}, "kvmnet"},
 		"dhcpcd has others":         {map[string]string{"/etc/dhcpcd.conf": "allowinterfaces wlan0\n"}, nil, running{"dhcpcd"}, "kvmnet"},
@@ -101,8 +101,8 @@ func TestWhatCannotBeConvertedIsRefused(t *testing.T) {
 		"no ifcfg file in /etc/sysconfig/network-scripts is for it":                                    {Ifcfg, nil},
 		"ifcfg-eth0 makes it a port of bond0":                                                          {Ifcfg, map[string]string{ifcfgDir + "/ifcfg-eth0": "MASTER=bond0\n"}},
 		"ifcfg-br0 is a file of that name":                                                             {Ifcfg, map[string]string{ifcfgDir + "/ifcfg-eth0": "", ifcfgDir + "/ifcfg-br0": ""}},
-		"make bridge br0: /etc/kvmnet/interfaces/br0.yaml defines it: choose another name with --name": {Own, map[string]string{ownPath("br0"): "name: br0\n"}},
-		`/etc/kvmnet/interfaces/eth0.yaml:1:1: unknown key "nmae"`:                                     {Own, map[string]string{ownPath("eth0"): "nmae: eth0\n"}},
+		"make bridge br0: /etc/kvmnet/interfaces/br0.yaml defines it: choose another name with --name": {Own, map[string]string{Tree{}.ownPath("br0"): "name: br0\n"}},
+		`/etc/kvmnet/interfaces/eth0.yaml:1:1: unknown key "nmae"`:                                     {Own, map[string]string{Tree{}.ownPath("eth0"): "nmae: eth0\n"}},
 	} {
 		tree := Tree{Files: map[string]*File{}}
 		for p, text := range c.files {

@@ -83,7 +83,7 @@ func (s scene) root(t testing.TB) string {
 // tree reads a root, and knows the NIC.
 func (s scene) tree(t testing.TB, root string) Tree {
 	t.Helper()
-	tree, err := Read(root)
+	tree, err := Read(root, "")
 	if err != nil {
 		t.Fatal(err)
 	}

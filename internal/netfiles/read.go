@@ -23,7 +23,7 @@ var folders = map[string]int{
 	"/run/NetworkManager/conf.d": 0, "/run/NetworkManager/system-connections": 0, "/run/NetworkManager/devices": 0,
 	"/usr/lib/NetworkManager/conf.d": 0, "/usr/lib/NetworkManager/system-connections": 0,
 	"/etc/network/interfaces.d": 1, "/etc/sysconfig/network-scripts": 0, "/etc/sysconfig/network": 0,
-	"/etc/kvmnet/interfaces": 0, "/etc/cloud/cloud.cfg.d": 0,
+	"/etc/cloud/cloud.cfg.d": 0,
 }
 
 // single files that are read.
@@ -39,12 +39,14 @@ var looked = []string{
 	"/etc/init.d/network", "/usr/sbin/NetworkManager", "/usr/sbin/wickedd", "/usr/sbin/connmand", "/usr/sbin/dhcpcd", "/sbin/dhcpcd",
 }
 
-// Read reads what network managers read, below a root.
-func Read(root string) (Tree, error) {
-	r := reader{root, Tree{Files: map[string]*File{}, Dirs: map[string]bool{}, Present: map[string]bool{}, Links: map[string]Link{}}, nil}
+// Read reads what network managers read, below a root. Kvmnet's own definitions are in
+// a folder there; "" = OwnDir.
+func Read(root, own string) (Tree, error) {
+	r := reader{root, Tree{Own: own, Files: map[string]*File{}, Dirs: map[string]bool{}, Present: map[string]bool{}, Links: map[string]Link{}}, nil}
 	for dir, depth := range folders {
 		r.folder(dir, depth)
 	}
+	r.folder(r.tree.ownDir(), 0)
 	for _, p := range singles {
 		r.file(p)
 	}

@@ -26,6 +26,7 @@ type Tree struct {
 	Dirs    map[string]bool // directories that are there
 	Present map[string]bool // programs and folders that are only looked for
 	Links   map[string]Link // interfaces, by name
+	Own     string          // the folder of kvmnet's own definitions; "" = OwnDir
 }
 
 // Has reports whether there is a file, or one that is only looked for.

@@ -114,7 +114,7 @@ func TestLinksModesAndOwnersStay(t *testing.T) {
 	must(t, os.Chmod(filepath.Join(root, "etc/netplan/real.txt"), 0o640))
 	must(t, os.Chown(filepath.Join(root, "etc/netplan/real.txt"), 7, 8))
 	before := disk(t, root)
-	tree, err := Read(root)
+	tree, err := Read(root, "")
 	must(t, err)
 	changes, err := Bridge(tree, Netplan, Conversion{NIC: "eth0", Bridge: "br0", MAC: [6]byte{2, 1}})
 	must(t, err)
@@ -144,7 +144,7 @@ func TestARemovedFileComesBackWithItsOwner(t *testing.T) {
 	file := filepath.Join(root, "/etc/sysconfig/network-scripts/ifcfg-br0")
 	must(t, os.Chown(file, 7, 8))
 	before := disk(t, root)
-	tree, err := Read(root)
+	tree, err := Read(root, "")
 	must(t, err)
 	changes, err := Undefine(tree, Ifcfg, "br0")
 	must(t, err)
@@ -165,7 +165,7 @@ func TestReadTellsWhatItCannotRead(t *testing.T) {
 	root := lay(t, map[string]string{"/etc/netplan/big.yaml": strings.Repeat("#", maxFile+1)})
 	must(t, os.Symlink("loop.yaml", filepath.Join(root, "etc/netplan/loop.yaml")))
 	must(t, os.Symlink("nowhere", filepath.Join(root, "etc/netplan/dangling.yaml")))
-	_, err := Read(root)
+	_, err := Read(root, "")
 	want := "read /etc/netplan/big.yaml: it has more than 1048576 bytes\nread /etc/netplan/loop.yaml: too many symbolic links"
 	if err == nil || err.Error() != want {
 		t.Errorf("got %v\nwant %s", err, want)
@@ -183,7 +183,7 @@ func TestFilesThatOthersNameAreRead(t *testing.T) {
 		"/etc/network/dir/eth1":   "iface eth1 inet dhcp\n",
 		"/etc/network/dir/e.old":  "iface eth2 inet dhcp\n",
 	})
-	tree, err := Read(root)
+	tree, err := Read(root, "")
 	must(t, err)
 	got := strings.Join(ifupdownNames(tree), " ")
 	if got != "eth9 eth0 eth1" {

@@ -143,7 +143,7 @@ func (s *outpost) boot() {
 	})
 	s.fine(s.machine.Plug(testhost.Plug{MAC: spec.GenerateMAC("machine"), Outside: s.lan.NS(), OutsideName: "v-machine", Bridge: "lan0"}))
 	s.recover()
-	tree, err := netfiles.Read(s.root())
+	tree, err := netfiles.Read(s.root(), "")
 	s.fine(err)
 	defined, errs := netfiles.AllDefined(tree)
 	if len(errs) > 0 || len(defined) == 0 {
