@@ -34,6 +34,7 @@ test: ## all tests, with the race detector where there is a C compiler
 storm: ## what `make test` does in small: a kill at every op, a thousand networks
 	@scripts/deps test
 	$(GO) test -timeout 60m -run 'KilledAtEveryOp|ConversionEnds' ./internal/daemon ./internal/proof -every-op
+	$(GO) test -timeout 10m ./internal/hostlink -every-op
 	$(GO) test -timeout 30m -run 'KilledDaemonKeeps|ManyNetworks|SlipsInAnEditor|PortComesOrGoes' ./internal/daemon -every-op -storm-kills 1000 -networks 1000
 	$(GO) test -timeout 30m -run RulesDoNotGrow ./internal/proof -forwards 10000
 	$(GO) test -timeout 30m -run "GuestsComeInEveryWay|ScriptsAreReplaced" ./internal/proof -all-ways
