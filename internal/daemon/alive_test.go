@@ -2,6 +2,7 @@ package daemon
 
 import (
 	"context"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -12,21 +13,22 @@ func TestLoopThatHangsIsNotAlive(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		ctx, cancel := context.WithCancel(t.Context())
-		asked, told := 0, 0
+		asked := 0
+		var told atomic.Int32
 		ask := func(ctx context.Context) error {
 			if asked++; asked > 3 {
 				<-ctx.Done()
 			}
 			return ctx.Err()
 		}
-		go pulse(ctx, time.Second, ask, func() { told++ })
+		go pulse(ctx, time.Second, ask, func() { told.Add(1) })
 		time.Sleep(1500 * time.Millisecond)
-		if synctest.Wait(); told != 2 {
-			t.Errorf("after 1.5 s it was told %d times, want 2", told)
+		if synctest.Wait(); told.Load() != 2 {
+			t.Errorf("after 1.5 s it was told %d times, want 2", told.Load())
 		}
 		time.Sleep(time.Hour)
-		if synctest.Wait(); told != 3 {
-			t.Errorf("after an hour it was told %d times, want 3", told)
+		if synctest.Wait(); told.Load() != 3 {
+			t.Errorf("after an hour it was told %d times, want 3", told.Load())
 		}
 		cancel()
 		synctest.Wait()
