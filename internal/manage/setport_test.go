@@ -141,6 +141,6 @@ func TestSetPortOfAHeldOne(t *testing.T) {
 	}
 	r.host.vanish("vnet0")
 	r.are()
-	r.is("later", "on demand persistent")
 	r.settled()
+	r.is("later", "on demand persistent")
 }
