@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"time"
 
 	"golang.org/x/sys/unix"
 )
@@ -37,14 +38,27 @@ func openDir(path string) (disk, error) {
 	if err != nil {
 		return nil, fmt.Errorf("open the directory of the journal of changes: %w", err)
 	}
-	err = unix.Flock(int(fd.Fd()), unix.LOCK_EX|unix.LOCK_NB)
-	if errors.Is(err, unix.EWOULDBLOCK) {
-		err = ErrBusy
-	}
-	if err != nil {
+	if err = lock(fd); err != nil {
 		return nil, errors.Join(fmt.Errorf("lock %s: %w", path, err), fd.Close())
 	}
 	return &dir{path, fd}, nil
+}
+
+// patience is how long a lock may be held by nobody: a child of a process that was
+// killed has it until it runs its program.
+const patience = time.Second
+
+// lock waits for the lock that long.
+func lock(fd *os.File) error {
+	for begin := time.Now(); ; time.Sleep(10 * time.Millisecond) {
+		err := unix.Flock(int(fd.Fd()), unix.LOCK_EX|unix.LOCK_NB)
+		switch {
+		case !errors.Is(err, unix.EWOULDBLOCK):
+			return err
+		case time.Since(begin) > patience:
+			return ErrBusy
+		}
+	}
 }
 
 // ErrBusy is that another process has the journal.

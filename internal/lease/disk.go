@@ -6,6 +6,7 @@ import (
 	"io"
 	"os"
 	"path/filepath"
+	"time"
 
 	"golang.org/x/sys/unix"
 )
@@ -44,14 +45,27 @@ func openDir(path string) (disk, error) {
 	if err != nil {
 		return nil, fmt.Errorf("open lease directory: %w", err)
 	}
-	err = unix.Flock(int(fd.Fd()), unix.LOCK_EX|unix.LOCK_NB)
-	if errors.Is(err, unix.EWOULDBLOCK) {
-		err = errors.New("another process has the lease book open; stop it first")
-	}
-	if err != nil {
+	if err = lock(fd); err != nil {
 		return nil, errors.Join(fmt.Errorf("lock %s: %w", path, err), fd.Close())
 	}
 	return &dir{path, fd}, nil
+}
+
+// patience is how long a lock may be held by nobody: a child of a process that was
+// killed has it until it runs its program.
+const patience = time.Second
+
+// lock waits for the lock that long.
+func lock(fd *os.File) error {
+	for begin := time.Now(); ; time.Sleep(10 * time.Millisecond) {
+		err := unix.Flock(int(fd.Fd()), unix.LOCK_EX|unix.LOCK_NB)
+		switch {
+		case !errors.Is(err, unix.EWOULDBLOCK):
+			return err
+		case time.Since(begin) > patience:
+			return errors.New("another process has the lease book open; stop it first")
+		}
+	}
 }
 
 // makeDir creates a directory and those above it that are missing, so that they

@@ -114,6 +114,7 @@ func TestBridgeIsRenamedInPlace(t *testing.T) {
 // dump is the machine as it is once all its addresses are sure.
 func (w *world) dump() (text string) {
 	w.t.Helper()
+	w.Settled() // what was plugged in just now has its rows
 	nstest.Eventually(w.t, patience, func() error {
 		text = nstest.Dump(w.t, w.NS)
 		if strings.Contains(text, "scope link * ") {
