@@ -71,9 +71,11 @@ func (m *move) route(r Route, all routeSet) {
 // comesWithAddress is about a route that the kernel made with an address: behind those
 // of other devices to the same destination. Where the old one was before them, the new
 // one takes its place. One that several IPv6 addresses have in common ends with the one
-// that came last, until it is given again.
+// that came last, until it is given again; and one that is not the only one of its
+// prefix is perhaps gone: when an address changes, the kernel takes the first for that
+// of the address (modify_prefix_route in net/ipv6/addrconf.c).
 func (m *move) comesWithAddress(r, old Route, moved bool) {
-	if r.family() == unix.AF_INET6 && r.sharedBy(m.want.Addresses) {
+	if r.family() == unix.AF_INET6 && (r.sharedBy(m.want.Addresses) || r.besideOthers(m.want.Addresses)) {
 		m.add(setRoute("append", m.to.Name, r))
 		return
 	}
@@ -92,6 +94,16 @@ func (r Route) sharedBy(list []Address) bool {
 		}
 	}
 	return count > 1 && ending
+}
+
+// besideOthers says whether other addresses bring a route to the same prefix with
+// another metric.
+func (r Route) besideOthers(list []Address) bool {
+	return slices.ContainsFunc(list, func(a Address) bool {
+		return slices.ContainsFunc(a.connected(), func(o Route) bool {
+			return o.destination() == r.destination() && o.Attrs.number(unix.RTA_PRIORITY) != r.Attrs.number(unix.RTA_PRIORITY)
+		})
+	})
 }
 
 // sameEnd lets a route of IPv6 that has an end have another one, or none: to add it

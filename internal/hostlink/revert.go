@@ -10,6 +10,9 @@ import (
 // Revert works out how an interface and its bridge become again what they were before
 // a conversion, whichever of its ops were done. Where they are as before there is
 // nothing to do. What ends in its time has gone on ageing, or was renewed meanwhile.
+//
+// Whoever applies it looks again: what the kernel does to routes of others when an IPv6
+// address changes or goes depends on the order in which it has them.
 func Revert(now, before State) ([]Op, error) {
 	if now.Name != before.Name {
 		return nil, fmt.Errorf("revert %s: the state to go back to is that of %s", now.Name, before.Name)

@@ -133,17 +133,24 @@ func (l links) revert(ctx context.Context, data json.RawMessage) error {
 	if err := json.Unmarshal(data, &before); err != nil {
 		return fmt.Errorf("read what there was before: %w", err)
 	}
-	now, err := hostlink.Again(l.ns, before)
-	if err != nil {
-		return err
+	for range revertTurns {
+		now, err := hostlink.Again(l.ns, before)
+		if err != nil {
+			return err
+		}
+		ops, err := hostlink.Revert(now, before)
+		if err != nil || len(ops) == 0 {
+			return err
+		}
+		if _, err := l.do(ctx, ops); err != nil {
+			return err
+		}
 	}
-	ops, err := hostlink.Revert(now, before)
-	if err != nil {
-		return err
-	}
-	_, err = l.do(ctx, ops)
-	return err
+	return nil
 }
+
+// revertTurns are as many as hostlink.Revert may need.
+const revertTurns = 2
 
 // exists implements kernel.
 func (l links) exists(name string) (bool, error) {

@@ -165,10 +165,10 @@ func (m *machine) talk() (ended func()) {
 		m.t.Helper()
 		said := ping("INT")
 		sent := regexp.MustCompile(`(\d+) packets transmitted, (\d+) received`).FindStringSubmatch(said)
-		if sent == nil || sent[1] != sent[2] || len(sent[1]) < 3 {
+		if sent == nil || sent[1] != sent[2] || len(sent[1]) < 2 {
 			m.t.Errorf("ping: %s", said)
 		}
-		if said := tcp("INT"); !regexp.MustCompile(`echoed \d{3,}`).MatchString(said) {
+		if said := tcp("INT"); !regexp.MustCompile(`echoed \d{2,}`).MatchString(said) {
 			m.t.Errorf("TCP: %s", said)
 		} else {
 			m.t.Log(sent[0], strings.Fields(said)[1:])
