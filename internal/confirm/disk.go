@@ -5,9 +5,8 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
-	"time"
 
-	"golang.org/x/sys/unix"
+	"kvmnet/internal/lockdir"
 )
 
 // disk is a directory with what the journal needs of it. Tests have one that fails,
@@ -29,59 +28,16 @@ type dir struct {
 }
 
 // openDir creates the directory if there is none, and locks it against a second
-// journal. The kernel drops the lock when the process ends, however it does.
+// journal.
 func openDir(path string) (disk, error) {
-	if err := makeDir(path, 0o700); err != nil {
-		return nil, fmt.Errorf("create the directory of the journal of changes: %w", err)
+	fd, err := lockdir.Open(path, 0o700)
+	if errors.Is(err, lockdir.ErrBusy) {
+		err = fmt.Errorf("%w: the daemon runs, and ends them itself", err)
 	}
-	fd, err := os.Open(path)
 	if err != nil {
-		return nil, fmt.Errorf("open the directory of the journal of changes: %w", err)
-	}
-	if err = lock(fd); err != nil {
-		return nil, errors.Join(fmt.Errorf("lock %s: %w", path, err), fd.Close())
+		return nil, fmt.Errorf("open the journal of changes: %w", err)
 	}
 	return &dir{path, fd}, nil
-}
-
-// patience is how long a lock may be held by nobody: a child of a process that was
-// killed has it until it runs its program.
-const patience = time.Second
-
-// lock waits for the lock that long.
-func lock(fd *os.File) error {
-	for begin := time.Now(); ; time.Sleep(10 * time.Millisecond) {
-		err := unix.Flock(int(fd.Fd()), unix.LOCK_EX|unix.LOCK_NB)
-		switch {
-		case !errors.Is(err, unix.EWOULDBLOCK):
-			return err
-		case time.Since(begin) > patience:
-			return ErrBusy
-		}
-	}
-}
-
-// ErrBusy is that another process has the journal.
-var ErrBusy = errors.New("another process has the journal of changes open: the daemon runs, and ends them itself")
-
-// makeDir creates a directory and those above it that are missing, so that they
-// last: a directory is on disk when the one above is synced.
-func makeDir(path string, mode os.FileMode) error {
-	if _, err := os.Stat(path); !errors.Is(err, os.ErrNotExist) {
-		return err
-	}
-	above := filepath.Dir(path)
-	if err := makeDir(above, 0o755); err != nil {
-		return err
-	}
-	if err := os.Mkdir(path, mode); err != nil && !errors.Is(err, os.ErrExist) {
-		return err
-	}
-	fd, err := os.Open(above)
-	if err != nil {
-		return err
-	}
-	return errors.Join(fd.Sync(), fd.Close())
 }
 
 func (d *dir) name(name string) string { return filepath.Join(d.path, name) }

@@ -7,6 +7,6 @@
 //
 // A change ends in one of two ways: confirmed and finished, or reverted. The entry on
 // disk decides which, at every instant: as long as it does not say confirmed, the
-// change is reverted. It knows nothing of links or of other files; it imports no
-// other room.
+// change is reverted. It knows nothing of links or of other files; it imports
+// lockdir only.
 package confirm

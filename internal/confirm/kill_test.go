@@ -13,6 +13,8 @@ import (
 	"syscall"
 	"testing"
 	"time"
+
+	"kvmnet/internal/lockdir"
 )
 
 // The test binary is also the process that is killed: started again with this
@@ -141,7 +143,7 @@ func TestJournalIsOfOneProcess(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if _, err := g.open(nil); !errors.Is(err, ErrBusy) {
+	if _, err := g.open(nil); !errors.Is(err, lockdir.ErrBusy) {
 		t.Errorf("opened twice: %v", err)
 	}
 	j.Abandon()

@@ -79,20 +79,21 @@ func Run(ctx context.Context, o Options) error {
 
 type daemon struct {
 	Options
-	closers  []func() error
-	system   *reconcile.System
-	manager  *manage.Manager
-	host     *hostnet.Host
-	store    *store.Store
-	engine   *reconcile.Engine
-	loop     atomic.Pointer[reconcile.Engine] // engine, once it may be woken
-	up       atomic.Bool                      // the loop runs, and verbs are done
-	guests   guests
-	targets  *targets
-	uplinks  *dhcpclient.Clients
-	announce *announce.Announcer
-	listener net.Listener
-	handover *handover.Server
+	closers   []func() error
+	system    *reconcile.System
+	manager   *manage.Manager
+	host      *hostnet.Host
+	upstreams *dns.Upstreams // the host's resolvers
+	store     *store.Store
+	engine    *reconcile.Engine
+	loop      atomic.Pointer[reconcile.Engine] // engine, once it may be woken
+	up        atomic.Bool                      // the loop runs, and verbs are done
+	guests    guests
+	targets   *targets
+	uplinks   *dhcpclient.Clients
+	announce  *announce.Announcer
+	listener  net.Listener
+	handover  *handover.Server
 }
 
 // open makes ready to serve.
@@ -164,9 +165,10 @@ func (d *daemon) prepare(ctx context.Context, live func() (*spec.Spec, error)) e
 
 func (d *daemon) manage(st *store.Store, ns *netns.NS) {
 	_, k, _, _ := d.system.Namespace("")
+	d.upstreams = dns.NewUpstreams(cmp.Or(d.ResolvConf, "/etc/resolv.conf"))
 	d.manager = manage.New(manage.Options{Store: st, NS: ns, Version: d.Version, ConfigDir: d.ConfigDir, Log: d.Log, Armed: armed{d},
 		OpenTap: func(t manage.Tap) ([]*os.File, error) { return k.OpenTap(kernel.Tap(t)) },
-		Insight: insight{d.system, cmp.Or(d.NetnsDir, netns.Dir), cmp.Or(d.ResolvConf, "/etc/resolv.conf"), d.host}})
+		Insight: insight{d.system, cmp.Or(d.NetnsDir, netns.Dir), d.upstreams, d.host}})
 }
 
 // programs learns what this kernel makes of our rules.
@@ -198,7 +200,7 @@ func (d *daemon) openServers(ns *netns.NS, hostID string) error {
 	register := resolved.Open(resolved.Options{NS: ns, Log: d.Log})
 	d.closers = append(d.closers, func() error { register.Close(); return nil })
 	servers := serve.New(serve.Options{NS: ns, Kernel: k, Book: book, DUID: duid(hostID), Resolved: register,
-		Upstream: dns.NewUpstreams(cmp.Or(d.ResolvConf, "/etc/resolv.conf")), Warn: d.manager.Warn, Log: d.Log, Namespace: d.servedIn,
+		Upstream: d.upstreams, Warn: d.manager.Warn, Log: d.Log, Namespace: d.servedIn,
 		Permit: d.targets.permit})
 	d.closers = append(d.closers, servers.Close)
 	d.guests = guests{book, servers}

@@ -7,6 +7,7 @@ import (
 	"slices"
 
 	"kvmnet/internal/api"
+	"kvmnet/internal/dns"
 	"kvmnet/internal/hostnet"
 	"kvmnet/internal/kernel"
 	"kvmnet/internal/manage"
@@ -17,10 +18,10 @@ import (
 // insight implements manage.Insight by asking the namespaces that the loop works
 // in.
 type insight struct {
-	system     *reconcile.System
-	dir        string // where the namespaces of routers are bound
-	resolvConf string // names the host's resolvers
-	host       *hostnet.Host
+	system    *reconcile.System
+	dir       string         // where the namespaces of routers are bound
+	upstreams *dns.Upstreams // the host's resolvers
+	host      *hostnet.Host
 }
 
 // Namespace implements manage.Insight.

@@ -3,9 +3,7 @@ package daemon
 import (
 	"context"
 	"maps"
-	"os"
 	"slices"
-	"strings"
 
 	"kvmnet/internal/doctor"
 )
@@ -29,7 +27,9 @@ func (i insight) Surroundings(ctx context.Context, p *doctor.Patient) (err error
 	if err != nil {
 		return err
 	}
-	p.Resolvers = resolvers(i.resolvConf)
+	for _, server := range i.upstreams.Servers() {
+		p.Resolvers = append(p.Resolvers, server.String())
+	}
 	return i.aroundHost(ctx, p)
 }
 
@@ -51,16 +51,4 @@ func (i insight) aroundHost(ctx context.Context, p *doctor.Patient) (err error) 
 		p.Managers[link] = doctor.Manager{Name: string(c.Manager), Why: c.Why}
 	}
 	return err
-}
-
-// resolvers are the servers that a file as resolv.conf(5) names; none where there is
-// no file.
-func resolvers(path string) (list []string) {
-	text, _ := os.ReadFile(path)
-	for line := range strings.Lines(string(text)) {
-		if words := strings.Fields(line); len(words) > 1 && words[0] == "nameserver" {
-			list = append(list, words[1])
-		}
-	}
-	return list
 }

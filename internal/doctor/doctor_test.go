@@ -33,7 +33,7 @@ func healthy() Patient {
 			Subnets: []spec.Subnet{{Address: netip.MustParsePrefix("10.0.0.1/24"), DHCP: &spec.DHCP{}}}}},
 		Ports: map[string]*spec.Port{"vm1": {Network: "lab", Interface: "tap1", MAC: mac(1)}},
 	}
-	return Patient{Spec: s, Defined: s, Have: have, Facts: plan.Facts{Links: links, Uplinks4: []string{"eth0"}},
+	return Patient{Spec: s, Have: have, Facts: plan.Facts{Links: links, Uplinks4: []string{"eth0"}},
 		Resolvers: []string{"192.0.2.53"}, Settings: Settings{filter("all"): "0", filter("eth0"): "1"}}
 }
 

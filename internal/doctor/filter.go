@@ -1,7 +1,6 @@
 package doctor
 
 import (
-	"kvmnet/internal/plan"
 	"kvmnet/internal/spec"
 )
 
@@ -56,7 +55,7 @@ func (p *Patient) hostBridges() (list []string) {
 		}
 	}
 	for _, l := range p.links() {
-		if used[l.Name] && l.Type == "bridge" && plan.Mark(l.Owner()) == "" {
+		if used[l.Name] && l.Type == "bridge" && l.Owner() == "" {
 			list = append(list, l.Name)
 		}
 	}

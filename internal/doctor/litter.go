@@ -13,26 +13,20 @@ import (
 	"kvmnet/internal/spec"
 )
 
-// Dirs are where we keep files.
-type Dirs struct{ Config, State string }
-
 // LookForLitter finds files that serve nobody: links by which QEMU would ask for a
 // network that does not exist, and what a write left that was cut off.
-func LookForLitter(d Dirs, defined *spec.Spec) (list []Stray, err error) {
-	for _, dir := range []string{d.Config, d.State} {
-		found, err := cutOff(dir)
-		if err != nil {
-			return nil, err
-		}
-		list = append(list, found...)
+func LookForLitter(config string, defined *spec.Spec) (list []Stray, err error) {
+	list, err = cutOff(config)
+	if err != nil {
+		return nil, err
 	}
-	links, err := os.ReadDir(filepath.Join(d.Config, "qemu-ifup.d"))
+	links, err := os.ReadDir(filepath.Join(config, "qemu-ifup.d"))
 	if err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return nil, err
 	}
 	for _, l := range links {
 		if defined.Networks[l.Name()] == nil {
-			list = append(list, Stray{Path: filepath.Join(d.Config, "qemu-ifup.d", l.Name()),
+			list = append(list, Stray{Path: filepath.Join(config, "qemu-ifup.d", l.Name()),
 				Why: fmt.Sprintf("names a network that does not exist: QEMU guests that are started by it get none (%q)", l.Name())})
 		}
 	}
@@ -47,9 +41,6 @@ const temporary = ".new-"
 
 // cutOff finds files of writes that never ended: we write beside a file and rename.
 func cutOff(dir string) (list []Stray, err error) {
-	if dir == "" {
-		return nil, nil
-	}
 	err = filepath.WalkDir(dir, func(path string, e fs.DirEntry, err error) error {
 		if errors.Is(err, fs.ErrNotExist) {
 			return nil

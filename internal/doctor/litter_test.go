@@ -28,7 +28,7 @@ func TestStaleFilesAreFoundAndOursGo(t *testing.T) {
 	stale := put("networks/.new-17", time.Hour)
 	gone := put("qemu-ifup.d/gone", time.Hour)
 	kept := []string{put("networks/.new-18", 0), put("networks/lab.yaml", time.Hour), put("qemu-ifup.d/lab", time.Hour), gone}
-	list, err := LookForLitter(Dirs{Config: dir}, &spec.Spec{Networks: map[string]*spec.Network{"lab": {}}})
+	list, err := LookForLitter(dir, &spec.Spec{Networks: map[string]*spec.Network{"lab": {}}})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -50,7 +50,7 @@ func TestStaleFilesAreFoundAndOursGo(t *testing.T) {
 
 func TestNoDirectoriesNoLitter(t *testing.T) {
 	t.Parallel()
-	list, err := LookForLitter(Dirs{Config: filepath.Join(t.TempDir(), "none")}, &spec.Spec{})
+	list, err := LookForLitter(filepath.Join(t.TempDir(), "none"), &spec.Spec{})
 	if err != nil || len(list) != 0 {
 		t.Errorf("found %v, %v", list, err)
 	}

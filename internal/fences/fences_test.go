@@ -39,7 +39,8 @@ var rooms = map[string][]string{
 	// that opens their sockets.
 	"internal/hostname":              {}, // pure, like pace
 	"internal/pace":                  {},
-	"internal/lease":                 {"spec", "plan"},
+	"internal/lockdir":               {},
+	"internal/lease":                 {"spec", "plan", "lockdir"},
 	"internal/socket":                {"spec", "netns"},
 	"internal/dhcp4":                 {"spec", "plan", "lease", "socket", "hostname", "pace"},
 	"internal/dhcp6":                 {"spec", "plan", "lease", "socket", "hostname", "pace"},
@@ -63,7 +64,7 @@ var rooms = map[string][]string{
 	"internal/doctor":   {"api", "netns", "plan", "spec"},
 	"internal/hostlink": {"netns", "spec"},
 	"internal/netfiles": {"spec", "specfile"},
-	"internal/confirm":  {},
+	"internal/confirm":  {"lockdir"},
 	"internal/hostnet":  {"api", "confirm", "hostlink", "libvirtxml", "netfiles", "netns", "spec", "specfile"},
 
 	// Pure but for the engine of expressions.

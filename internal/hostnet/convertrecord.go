@@ -31,31 +31,21 @@ func (h *Host) recordPath(bridge string) string {
 
 // keep makes a record durable, as a whole.
 func (h *Host) keep(r record) error {
-	path := h.recordPath(r.Bridge)
 	data, err := json.MarshalIndent(r, "", "  ")
+	if err == nil {
+		err = writeDurably(h.recordPath(r.Bridge), append(data, '\n'))
+	}
 	if err != nil {
-		return err
-	}
-	if err := os.MkdirAll(filepath.Dir(path), 0o700); err != nil {
-		return fmt.Errorf("keep what became of %s: %w", r.NIC, err)
-	}
-	f, err := os.OpenFile(path+".new", os.O_CREATE|os.O_WRONLY|os.O_TRUNC, 0o600)
-	if err != nil {
-		return fmt.Errorf("keep what became of %s: %w", r.NIC, err)
-	}
-	_, err = f.Write(append(data, '\n'))
-	if err = errors.Join(err, f.Sync(), f.Close()); err == nil {
-		err = os.Rename(path+".new", path)
-	}
-	if err = errors.Join(err, syncDir(filepath.Dir(path))); err != nil {
 		return fmt.Errorf("keep what became of %s: %w", r.NIC, err)
 	}
 	return nil
 }
 
 // forget removes a record.
-func (h *Host) forget(bridge string) error {
-	path := h.recordPath(bridge)
+func (h *Host) forget(bridge string) error { return removeDurably(h.recordPath(bridge)) }
+
+// removeDurably removes a file, if there is one.
+func removeDurably(path string) error {
 	err := os.Remove(path)
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil

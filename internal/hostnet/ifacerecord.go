@@ -96,14 +96,7 @@ func (h *Host) keepDefinition(d definition) error {
 	return nil
 }
 
-func (h *Host) forgetDefinition(name string) error {
-	path := h.definitionPath(name)
-	err := os.Remove(path)
-	if errors.Is(err, fs.ErrNotExist) {
-		return nil
-	}
-	return errors.Join(err, syncDir(filepath.Dir(path)))
-}
+func (h *Host) forgetDefinition(name string) error { return removeDurably(h.definitionPath(name)) }
 
 // writeDurably replaces a file as a whole.
 func writeDurably(path string, data []byte) error {

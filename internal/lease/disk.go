@@ -6,9 +6,10 @@ import (
 	"io"
 	"os"
 	"path/filepath"
-	"time"
 
 	"golang.org/x/sys/unix"
+
+	"kvmnet/internal/lockdir"
 )
 
 // disk is a directory with what the book needs of it. Tests have one that stops
@@ -36,56 +37,16 @@ type dir struct {
 }
 
 // openDir creates the directory if there is none, and locks it against a second
-// book. The kernel drops the lock when the process ends, however it does.
+// book.
 func openDir(path string) (disk, error) {
-	if err := makeDir(path); err != nil {
-		return nil, fmt.Errorf("create lease directory: %w", err)
+	fd, err := lockdir.Open(path, 0o755)
+	if errors.Is(err, lockdir.ErrBusy) {
+		err = fmt.Errorf("%w; stop it first", err)
 	}
-	fd, err := os.Open(path)
 	if err != nil {
 		return nil, fmt.Errorf("open lease directory: %w", err)
 	}
-	if err = lock(fd); err != nil {
-		return nil, errors.Join(fmt.Errorf("lock %s: %w", path, err), fd.Close())
-	}
 	return &dir{path, fd}, nil
-}
-
-// patience is how long a lock may be held by nobody: a child of a process that was
-// killed has it until it runs its program.
-const patience = time.Second
-
-// lock waits for the lock that long.
-func lock(fd *os.File) error {
-	for begin := time.Now(); ; time.Sleep(10 * time.Millisecond) {
-		err := unix.Flock(int(fd.Fd()), unix.LOCK_EX|unix.LOCK_NB)
-		switch {
-		case !errors.Is(err, unix.EWOULDBLOCK):
-			return err
-		case time.Since(begin) > patience:
-			return errors.New("another process has the lease book open; stop it first")
-		}
-	}
-}
-
-// makeDir creates a directory and those above it that are missing, so that they
-// last: a directory is on disk when the one above is synced.
-func makeDir(path string) error {
-	if _, err := os.Stat(path); !errors.Is(err, os.ErrNotExist) {
-		return err
-	}
-	above := filepath.Dir(path)
-	if err := makeDir(above); err != nil {
-		return err
-	}
-	if err := os.Mkdir(path, 0o755); err != nil && !errors.Is(err, os.ErrExist) {
-		return err
-	}
-	fd, err := os.Open(above)
-	if err != nil {
-		return err
-	}
-	return errors.Join(fd.Sync(), fd.Close())
 }
 
 func (d *dir) name(name string) string { return filepath.Join(d.path, name) }

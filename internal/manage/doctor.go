@@ -48,7 +48,7 @@ func (m *Manager) patient(ctx context.Context) (p doctor.Patient, err error) {
 		return p, err
 	}
 	live, _ := m.Live() // what cannot be read is among the problems
-	p = doctor.Patient{Spec: live, Defined: v.defined, Facts: v.report.Facts, Have: v.report.Have, Ops: v.report.Ops, Problems: v.report.Problems, Blocked: v.report.Blocked}
+	p = doctor.Patient{Spec: live, Facts: v.report.Facts, Have: v.report.Have, Ops: v.report.Ops, Problems: v.report.Problems, Blocked: v.report.Blocked}
 	if p.Neighbours, err = m.insight.Neighbours(ctx, ""); err != nil {
 		return p, internal(err)
 	}
@@ -61,7 +61,7 @@ func (m *Manager) patient(ctx context.Context) (p doctor.Patient, err error) {
 	if err = m.insight.Surroundings(ctx, &p); err != nil {
 		return p, internal(err)
 	}
-	p.Litter, err = doctor.LookForLitter(doctor.Dirs{Config: m.configDir}, v.all)
+	p.Litter, err = doctor.LookForLitter(m.configDir, v.all)
 	return p, internal(err)
 }
 
