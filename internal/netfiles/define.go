@@ -12,6 +12,7 @@ import (
 // backend is what a manager's files can do.
 type backend struct {
 	bridge   func(Tree, Conversion) ([]Change, error)
+	join     func(Tree, Conversion) ([]Change, error)
 	define   func(*edit, spec.HostInterface) error
 	undefine func(*edit, string) error
 	defined  func(Tree, string) (*spec.HostInterface, error)
@@ -20,12 +21,12 @@ type backend struct {
 
 // backends are what is known of each manager.
 var backends = map[Manager]backend{
-	Networkd:       {networkdBridge, networkdDefine, networkdUndefine, sure(networkdDefined), networkdNames},
-	NetworkManager: {nmBridge, nmDefine, nmUndefine, sure(nmDefined), nmNames},
-	Netplan:        {netplanBridge, netplanDefine, netplanUndefine, netplanDefined, netplanNames},
-	Ifupdown:       {ifupdownBridge, ifupdownDefine, ifupdownUndefine, sure(ifupdownDefined), ifupdownNames},
-	Ifcfg:          {ifcfgBridge, ifcfgDefine, ifcfgUndefine, sure(ifcfgDefined), ifcfgNames},
-	Own:            {ownBridge, ownDefine, ownUndefine, ownDefined, ownNames},
+	Networkd:       {networkdBridge, networkdJoin, networkdDefine, networkdUndefine, sure(networkdDefined), networkdNames},
+	NetworkManager: {nmBridge, nmJoin, nmDefine, nmUndefine, sure(nmDefined), nmNames},
+	Netplan:        {netplanBridge, netplanJoin, netplanDefine, netplanUndefine, netplanDefined, netplanNames},
+	Ifupdown:       {ifupdownBridge, ifupdownJoin, ifupdownDefine, ifupdownUndefine, sure(ifupdownDefined), ifupdownNames},
+	Ifcfg:          {ifcfgBridge, ifcfgJoin, ifcfgDefine, ifcfgUndefine, sure(ifcfgDefined), ifcfgNames},
+	Own:            {ownBridge, ownJoin, ownDefine, ownUndefine, ownDefined, ownNames},
 }
 
 // sure is for files that always can be read.

@@ -13,7 +13,7 @@
 //	for _, command := range netfiles.Reload(manager, changes, ask) { … }
 //
 // While the machine runs, Shield before the kernel is changed keeps a manager from what
-// is between; ShieldBack and KeepBack do so on the way back.
+// is between, until Unshield; ShieldBack, KeepBack and UnshieldBack do so on the way back.
 //
 // netfiles imports spec and specfile only, runs no program, and never touches the
 // kernel.

@@ -2,7 +2,9 @@ package netfiles
 
 import (
 	"bytes"
+	"maps"
 	"os/exec"
+	"slices"
 	"strings"
 	"testing"
 
@@ -12,7 +14,7 @@ import (
 // seeds adds the files of all scenes whose path has a part.
 func seeds(f *testing.F, part string) {
 	f.Helper()
-	for _, dir := range []string{"bridge", "real"} {
+	for _, dir := range []string{"bridge", "join", "real"} {
 		for _, s := range scenes(&testing.T{}, "testdata/"+dir+"/*.txtar") {
 			for _, file := range s.archive.Files {
 				if strings.Contains(file.Name, part) {
@@ -44,8 +46,50 @@ func converted(t *testing.T, m Manager, path, text string) {
 			t.Errorf("the bridge is not defined: %v\n%s", err, Diff(changes))
 		}
 	}
+	joins(t, tree, m)
+	tree.Files = maps.Clone(tree.Files)
+	for p, text := range fuzzBridges[m] {
+		if now := tree.Files[p]; now != nil {
+			text = string(now.Text) + "\n" + text
+		}
+		tree.Files[p] = &File{Text: []byte(text), Mode: 0o644}
+	}
+	joins(t, tree, m)
 	Undefine(tree, m, "eth0")
 	Define(tree, m, spec.HostInterface{Name: "eth0", Type: spec.EthernetInterface, IPv4: &spec.InterfaceIP{DHCP: true}})
+}
+
+// fuzzBridges are files in which a bridge is defined beside what is in those of a fuzz.
+var fuzzBridges = map[Manager]map[string]string{
+	Networkd:       {"/etc/systemd/network/z.netdev": "[NetDev]\nName=br0\nKind=bridge\n", "/etc/systemd/network/z.network": "[Match]\nName=br0\n[Network]\nAddress=10.0.0.1/24\n"},
+	NetworkManager: {nmOwn + "/z.nmconnection": "[connection]\ntype=bridge\ninterface-name=br0\n[ipv4]\nmethod=manual\naddress1=10.0.0.1/24\n"},
+	Netplan:        {"/etc/netplan/z.yaml": "network: {bridges: {br0: {addresses: [10.0.0.1/24]}}}\n"},
+	Ifupdown:       {interfacesPath: "auto br0\niface br0 inet static\n address 10.0.0.1/24\n bridge_ports none\n"},
+	Ifcfg:          {ifcfgDir + "/ifcfg-br0": "DEVICE=br0\nTYPE=Bridge\nIPADDR=10.0.0.1\n", ifcfgDir + "/route-br0": "10.9.0.0/16 via 10.0.0.9\n"},
+	Own:            {OwnDir + "/br0.yaml": "name: br0\nbridge: {}\nipv4: {addresses: [10.0.0.1/24]}\n"},
+}
+
+// joins has the NIC join the bridge: what is written defines it with the NIC as a port,
+// and is taken back to the byte.
+func joins(t *testing.T, tree Tree, m Manager) {
+	t.Helper()
+	changes, err := Join(tree, m, Conversion{NIC: "eth0", Bridge: "br0", MAC: spec.MAC{2, 1}, MTU: 1400})
+	if err != nil {
+		return
+	}
+	after := tree.with(changes)
+	if i, err := Defined(after, m, "br0"); err != nil || i == nil || !slices.Contains(portNames(*i), "eth0") {
+		t.Errorf("the bridge has no such port: %+v %v\n%s", i, err, Diff(changes))
+	}
+	back := after.with(Undo(changes))
+	for p, f := range tree.Files {
+		if b := back.Files[p]; b == nil || !bytes.Equal(b.Text, f.Text) {
+			t.Errorf("%s is not as it was", p)
+		}
+	}
+	if len(back.Files) != len(tree.Files) {
+		t.Errorf("files are left: %v", slices.Sorted(maps.Keys(back.Files)))
+	}
 }
 
 func FuzzUnit(f *testing.F) {
@@ -112,6 +156,27 @@ func FuzzIfcfg(f *testing.F) {
 			t.Errorf("lines were lost: %q became %q", text, got)
 		}
 		converted(t, Ifcfg, ifcfgDir+"/ifcfg-eth0", text)
+	})
+}
+
+func FuzzIfcfgBridge(f *testing.F) {
+	seeds(f, "/network-scripts/")
+	f.Fuzz(func(t *testing.T, text string) {
+		nic := "DEVICE=eth0\nIPADDR=192.0.2.7\nGATEWAY=192.0.2.1\nIPV6INIT=yes\n"
+		for _, p := range []string{"ifcfg-br0", "route-br0", "route-eth0"} {
+			files := map[string]*File{ifcfgDir + "/ifcfg-eth0": {Text: []byte(nic)}, ifcfgDir + "/ifcfg-br0": {Text: []byte("TYPE=Bridge\n")}, ifcfgDir + "/route-br0": {Text: []byte("ADDRESS0=10.9.0.0\nGATEWAY0=10.0.0.9\n")}}
+			files[ifcfgDir+"/"+p] = &File{Text: []byte(text)}
+			joins(t, Tree{Files: files}, Ifcfg)
+		}
+	})
+}
+
+func FuzzOwn(f *testing.F) {
+	seeds(f, OwnDir)
+	f.Add("name: br0\nbridge: &b {ports: []}\nipv4: {addresses: [10.0.0.2/24], routes: [{to: 0.0.0.0/0, via: 10.0.0.9}]}\n")
+	f.Fuzz(func(t *testing.T, text string) {
+		converted(t, Own, OwnDir+"/eth0.yaml", text)
+		joins(t, Tree{Files: map[string]*File{OwnDir + "/br0.yaml": {Text: []byte(text)}}}, Own)
 	})
 }
 

@@ -118,7 +118,10 @@ func (m *mover) auto(s statement) string {
 		return s.raw
 	}
 	if !strings.HasPrefix(s.keyword(), "allow-") || s.keyword() == "allow-auto" {
-		return m.rename(s.raw)
+		if raw := m.rename(s.raw); !m.made() || strings.HasPrefix(s.keyword(), "no-") {
+			return raw
+		}
+		return s.keyword() + " " + m.NIC + " " + strings.Join(strings.Fields(m.rename(strings.Join(names, " "))), " ") + "\n"
 	}
 	others := slices.DeleteFunc(slices.Clone(names), mine)
 	names = slices.DeleteFunc(slices.Clone(names), func(w string) bool { return !mine(w) })
@@ -129,9 +132,22 @@ func (m *mover) auto(s statement) string {
 	return line
 }
 
+// makes reports whether an option makes the device: a bond or a VLAN.
+func makes(key string) bool {
+	return key == "slaves" || slices.ContainsFunc([]string{"bond-", "bond_", "vlan-", "vlan_"}, func(p string) bool { return strings.HasPrefix(key, p) })
+}
+
+// made reports whether the NIC is a device that ifupdown makes: it has to be there before
+// the bridge.
+func (m *mover) made() bool {
+	return slices.ContainsFunc(m.files, func(f interfacesFile) bool {
+		return slices.ContainsFunc(f.statements, func(s statement) bool { return s.option() && s.iface == m.NIC && makes(s.keyword()) })
+	})
+}
+
 // hardware reports whether an option is of the device itself, and stays with the NIC.
 func hardware(key string) bool {
-	if key == "hwaddress" {
+	if key == "hwaddress" || makes(key) {
 		return true
 	}
 	return slices.ContainsFunc([]string{"link-", "ethernet-", "ethtool-", "offload-", "hardware-", "driver-"}, func(p string) bool { return strings.HasPrefix(key, p) })

@@ -106,7 +106,7 @@ func (r *ifupdownReader) option(s statement) {
 		r.vlan(plain, value)
 	case plain == "bridge_ports" || plain == "bond_slaves":
 		r.i.Type = map[bool]spec.InterfaceType{true: spec.BridgeInterface, false: spec.BondInterface}[plain == "bridge_ports"]
-		r.ports = slices.DeleteFunc(s.words[1:], func(w string) bool { return w == "none" })
+		r.ports = namedPorts(s.words[1:])
 	case plain == "bond_master":
 		r.port = true
 	case strings.HasPrefix(plain, "bond_"):
@@ -114,8 +114,32 @@ func (r *ifupdownReader) option(s statement) {
 	case strings.HasPrefix(plain, "bridge_"):
 		r.bridge[strings.TrimPrefix(plain, "bridge_")] = value
 	case key == "up" || key == "post-up":
-		r.route(to, s.words[1:])
+		r.route(r.of, s.words[1:])
 	}
+}
+
+// of is the family of an address.
+func (r *ifupdownReader) of(a netip.Addr) *spec.InterfaceIP {
+	if a.Is6() {
+		return &r.v6
+	}
+	return &r.v4
+}
+
+// namedPorts are those of a bridge that are there by name: bridge-utils takes patterns as
+// well (bridge-utils-interfaces(5)).
+func namedPorts(words []string) []string {
+	var names []string
+	pattern := false
+	for _, w := range words {
+		switch {
+		case w == "regex" || w == "noregex":
+			pattern = w == "regex"
+		case !pattern && w != "none" && w != "all":
+			names = append(names, w)
+		}
+	}
+	return names
 }
 
 func (r *ifupdownReader) vlan(key, value string) {

@@ -135,9 +135,14 @@ func loadInterfaces(t Tree) []interfacesFile {
 	return list
 }
 
-// firstStanza is the place of the stanza of an interface that ifupdown comes to first: a
-// file that is named is read where it is named.
-func firstStanza(t Tree, name string) (at string) {
+// firstStanza is the place of the stanza of an interface that ifupdown comes to first.
+func firstStanza(t Tree, name string) string {
+	return append(stanzasOf(t, name), "")[0]
+}
+
+// stanzasOf are the places of an interface's stanzas, in the order in which ifupdown comes
+// to them: a file that is named is read where it is named.
+func stanzasOf(t Tree, names ...string) (at []string) {
 	seen := map[string]bool{}
 	var walk func(string)
 	walk = func(p string) {
@@ -147,10 +152,8 @@ func firstStanza(t Tree, name string) (at string) {
 		seen[p] = true
 		for _, s := range parseInterfaces(t.text(p)) {
 			switch k := s.keyword(); {
-			case at != "":
-				return
-			case k == "iface" && s.iface == name:
-				at = placeAt(p, s.number)
+			case k == "iface" && s.iface != "" && slices.Contains(names, s.iface):
+				at = append(at, placeAt(p, s.number))
 			case strings.HasPrefix(k, "source"):
 				for _, q := range sourcedBy(t, p, s) {
 					walk(q)

@@ -5,6 +5,7 @@ import (
 	"cmp"
 	"errors"
 	"fmt"
+	"io/fs"
 	"net/netip"
 	"os"
 	"path/filepath"
@@ -77,12 +78,18 @@ func newMachine(t *testing.T, s scene, start func(*boot)) *machine {
 	return m
 }
 
-// furnish makes the directories that packages and systemd make.
+// furnish makes the directories that packages and systemd make, and the hook of
+// bridge-utils.
 func (m *machine) furnish() error {
 	var errs []error
 	for _, dir := range []string{"etc/network/if-up.d", "etc/network/if-down.d", "etc/network/if-pre-up.d", "etc/network/if-post-down.d", "run/systemd/netif/links",
 		"run/systemd/netif/leases", "run/systemd/netif/lldp", "run/network", "run/NetworkManager", "var/lib/dhcp", "var/lib/NetworkManager", "var/lib/systemd/network"} {
 		errs = append(errs, os.MkdirAll(filepath.Join(m.root, dir), 0o755))
+	}
+	for _, dir := range []string{"if-pre-up.d", "if-post-down.d"} {
+		if err := os.Symlink("/lib/bridge-utils/ifupdown.sh", filepath.Join(m.root, "etc/network", dir, "bridge")); !errors.Is(err, fs.ErrExist) {
+			errs = append(errs, err)
+		}
 	}
 	return errors.Join(errs...)
 }

@@ -32,6 +32,7 @@ func loadNetplan(t Tree) ([]netplanFile, error) {
 		errs = append(errs, err)
 		if doc != nil && err == nil && child(doc.Content[0], "network") != nil {
 			files = append(files, netplanFile{p, doc})
+			errs = append(errs, files[len(files)-1].check())
 		}
 	}
 	return files, errors.Join(errs...)

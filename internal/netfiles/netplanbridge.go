@@ -89,14 +89,17 @@ func netplanFinish(network, bridge *yaml.Node, d netplanDef, port string, c Conv
 	key := child(network, "bridges").Content[childAt(child(network, "bridges"), c.Bridge)]
 	key.HeadComment = strings.TrimSpace(header(unconvert(c.Bridge)))
 	if !d.alone() {
-		own := ensure(ensure(network, "ethernets", ""), port, "")
-		match := &yaml.Node{Kind: yaml.MappingNode, Tag: "!!map"}
-		put(match, "name", word(c.NIC))
-		put(own, "match", match)
-		for _, key := range []string{"renderer", "mtu", "wakeonlan", "emit-lldp"} {
-			if n := d.get(key); n != nil {
-				put(own, key, copyOf(n))
-			}
+		netplanAlone(network, d, port, c.NIC)
+	}
+}
+
+// netplanAlone defines the NIC apart from others, for which its definition is as well.
+func netplanAlone(network *yaml.Node, d netplanDef, port, nic string) {
+	own := ensure(ensure(network, "ethernets", ""), port, "")
+	put(own, "match", mapping("name", word(nic)))
+	for _, key := range []string{"renderer", "mtu", "wakeonlan", "emit-lldp"} {
+		if n := d.get(key); n != nil {
+			put(own, key, copyOf(n))
 		}
 	}
 }
@@ -125,9 +128,9 @@ func netplanRefuse(files []netplanFile, d netplanDef, c Conversion) error {
 		if strings.HasPrefix(p.file.path, "/run/") {
 			return &Refusal{fmt.Sprintf("convert %s: %s is made anew at each boot: copy it to /etc/netplan under another name, and remove it", c.NIC, p.file.path)}
 		}
-		if n := anchored(p.node); n != nil {
-			return &Refusal{fmt.Sprintf("convert %s: %s:%d:%d: an anchor or alias cannot be moved: write the value out", c.NIC, p.file.path, n.Line, n.Column)}
-		}
+	}
+	if place, ok := d.fixed(); ok {
+		return &Refusal{fmt.Sprintf("convert %s: %s: an anchor or alias cannot be moved: write the value out", c.NIC, place)}
 	}
 	return nil
 }

@@ -136,7 +136,8 @@ func (s sections) forBridge() sections {
 func networkdPort(c Conversion, users network) string {
 	s := parseUnit("[Match]\nName=" + c.NIC + "\n\n[Network]\nBridge=" + c.Bridge + "\nLinkLocalAddressing=no\nIPv6AcceptRA=no\n")
 	for _, section := range []string{"Network", "Link"} {
-		if kept := users.all.only(func(e entry) bool { return e.section == section && e.key != "" && ofNIC(e) }); len(kept) > 0 {
+		kept := users.all.only(func(e entry) bool { return e.section == section && e.key != "" && ofNIC(e) && !e.waitsForAddress() })
+		if len(kept) > 0 {
 			if section == "Link" {
 				s = append(s, parseUnit("\n[Link]\n")...)
 			}
@@ -150,6 +151,12 @@ func networkdPort(c Conversion, users network) string {
 		s = append(append(s, entry{raw: "\n"}), hardware...)
 	}
 	return s.squeeze().String()
+}
+
+// waitsForAddress reports whether a line has a boot wait for a state that a port does not
+// reach, such as RequiredForOnline=routable.
+func (e entry) waitsForAddress() bool {
+	return e.key == "RequiredForOnline" && !isYes(e.value) && !isNo(e.value)
 }
 
 // networkdIdentity keeps the identity by which the DHCP server knows the NIC. Without

@@ -15,10 +15,13 @@ func networkdDefined(t Tree, name string) *spec.HostInterface {
 	if !ok && !made || ok && len(n.all.list("Network", "Bridge"))+len(n.all.list("Network", "Bond")) > 0 {
 		return nil // a port is told of with its bridge
 	}
+	n = n.lasting(t)
 	i := &spec.HostInterface{Name: name, Type: spec.EthernetInterface}
 	readNetworkdDevice(t, dev.all, i)
 	readNetworkdLink(n.all, i)
-	readNetworkdIP(n.all, i)
+	if ok {
+		readNetworkdIP(n.all, i)
+	}
 	return i
 }
 

@@ -31,18 +31,30 @@ func nmBridge(t Tree, c Conversion) ([]Change, error) {
 		return nil, &Refusal{fmt.Sprintf("make %s a port of %s: %s makes it a port of %s: convert that one", c.NIC, c.Bridge, users.path, to)}
 	}
 	e := newEdit(t)
+	head := nmOrigin(users, c)
+	e.set(nmOwn+"/kvmnet-"+c.Bridge+".nmconnection", head+nmBridgeProfile(t, c, users), 0o600)
+	e.set(nmOwn+"/kvmnet-"+c.Bridge+"-"+c.NIC+".nmconnection", head+nmPortProfile(t, c, users, uuid5(t, c.Bridge)), 0o600)
+	nmSwitchOff(e, fit)
+	return e.changes(), nil
+}
+
+// nmOrigin begins a file: who wrote it, and from where it is.
+func nmOrigin(users profile, c Conversion) string {
 	head := header(unconvert(c.Bridge))
 	if users.path != "" {
 		head += "# The addresses are from " + users.path + ".\n"
 	}
-	e.set(nmOwn+"/kvmnet-"+c.Bridge+".nmconnection", head+nmBridgeProfile(t, c, users), 0o600)
-	e.set(nmOwn+"/kvmnet-"+c.Bridge+"-"+c.NIC+".nmconnection", head+nmPortProfile(t, c, users), 0o600)
+	return head
+}
+
+// nmSwitchOff has NetworkManager not take a profile of the NIC by itself that it would
+// rather have than ours.
+func nmSwitchOff(e *edit, fit []profile) {
 	for _, p := range fit {
 		if strings.HasPrefix(p.path, nmOwn) && p.automatic() && (p.exact() || p.priority() >= 999) {
-			e.set(p.path, parseKeyfile(t.text(p.path)).set("connection", "autoconnect", "false").String(), 0o600)
+			e.set(p.path, parseKeyfile(e.tree.text(p.path)).set("connection", "autoconnect", "false").String(), 0o600)
 		}
 	}
-	return e.changes(), nil
 }
 
 // what of a profile stays with the hardware, and what is of the profile as such.
@@ -95,10 +107,10 @@ func nmMTU(c Conversion, users profile) string {
 }
 
 // nmPortProfile has what the user's says of the hardware. It is for the NIC by name: the
-// bridge has the same MAC.
-func nmPortProfile(t Tree, c Conversion, users profile) string {
+// bridge, its master by uuid or name, has the same MAC.
+func nmPortProfile(t Tree, c Conversion, users profile, master string) string {
 	s := parseKeyfile(fmt.Sprintf("[connection]\nid=%s %s\nuuid=%s\ntype=ethernet\ninterface-name=%[2]s\nmaster=%[4]s\nslave-type=bridge\nautoconnect-priority=%s\n",
-		c.Bridge, c.NIC, uuid5(t, c.Bridge+" "+c.NIC), uuid5(t, c.Bridge), highest))
+		c.Bridge, c.NIC, uuid5(t, c.Bridge+" "+c.NIC), master, highest))
 	stays := users.only(func(e entry) bool { return slices.Contains(nmHardware, e.section) })
 	text := s.String() + "\n" + stays.squeeze().String()
 	if s = parseKeyfile(text); users.wired("mtu") == "" && c.mtu() > 0 {

@@ -2,6 +2,7 @@ package netfiles
 
 import (
 	"context"
+	"crypto/sha1"
 	"errors"
 	"fmt"
 	"os"
@@ -17,9 +18,9 @@ func TestMain(m *testing.M) { nstest.Main(m, fetch) }
 
 // packages of Debian that are unpacked, and not installed: on a machine they would
 // begin to configure its network.
-var packages = []string{"ifupdown", "netplan.io", "libnetplan0", "network-manager", "libnm0", "libndp0", "libteamdctl0"}
+var packages = []string{"ifupdown", "bridge-utils", "netplan.io", "libnetplan0", "network-manager", "libnm0", "libndp0", "libteamdctl0"}
 
-// unpacked is where their files are, below usr.
+// unpacked is where their files are, below usr: of another list elsewhere.
 func unpacked() (string, error) {
 	dir := os.Getenv("KVMNET_CACHE_DIR")
 	if dir == "" {
@@ -29,7 +30,7 @@ func unpacked() (string, error) {
 		}
 		dir = filepath.Join(user, "kvmnet")
 	}
-	return filepath.Join(dir, "managers"), nil
+	return filepath.Join(dir, fmt.Sprintf("managers-%.4x", sha1.Sum([]byte(fmt.Sprint(packages))))), nil
 }
 
 // find tells where the programs are, when they run.

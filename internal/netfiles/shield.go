@@ -25,6 +25,9 @@ const keepName = "kvmnet-keep.conf"
 // to be written, and the manager told (Reload), before the bridge is made, and undone
 // when the change is reverted. Bridge's files hide them.
 func Shield(t Tree, m Manager, c Conversion) ([]Change, error) {
+	if _, ok := netdevOf(t, c.Bridge); ok && byNetworkd(t, m, c.Bridge) {
+		return shieldJoined(t, c)
+	}
 	if m != Networkd {
 		return nil, nil
 	}
@@ -41,19 +44,34 @@ func Shield(t Tree, m Manager, c Conversion) ([]Change, error) {
 }
 
 // ShieldBack works out the file that keeps a running systemd-networkd from a NIC while it
-// gets all back from its bridge: it would make it a port again, and fail. It is to be
-// written, and the manager told, before the kernel is changed, and undone when the change
-// is confirmed or reverted. (The bridge needs none: what systemd-networkd is told to
-// leave alone it first clears.)
+// gets all back from its bridge: it would make it a port again, or configure it beside
+// us, and fail. It is to be written, and the manager told, before the kernel is changed,
+// and undone when the change is confirmed or reverted. The NIC has nothing of its own
+// then: what systemd-networkd is told to leave alone it first clears. (For that the
+// bridge has none.)
 func ShieldBack(t Tree, m Manager, c Conversion) []Change {
-	if !byNetworkd(t, m, c.Bridge) {
+	if !byNetworkd(t, m, c.Bridge) && !byNetworkd(t, m, c.NIC) {
 		return nil
 	}
 	e := newEdit(t)
-	// "-" sorts before all that the names of Bridge's files begin with.
-	e.set(runNetworkd+"-kvmnet-"+c.NIC+".network",
+	e.set(shieldBackPath(c.NIC),
 		header(unconvert(c.Bridge))+"# The change waits for its confirmation.\n[Match]\nName="+c.NIC+"\n\n[Link]\nUnmanaged=yes\n", 0o644)
 	return e.changes()
+}
+
+// shieldBackPath is the file of ShieldBack: "-" sorts before all that the names of
+// Bridge's files begin with.
+func shieldBackPath(nic string) string { return runNetworkd + "-kvmnet-" + nic + ".network" }
+
+// UnshieldBack works out how a NIC that ShieldBack keeps from systemd-networkd becomes
+// its again, with what it has; nothing where there is no such file.
+func UnshieldBack(t Tree, m Manager, nic string) []Change {
+	if !t.Has(shieldBackPath(nic)) {
+		return nil
+	}
+	e := newEdit(t)
+	e.remove(shieldBackPath(nic))
+	return append(KeepBack(t, m, e.changes(), nic), e.changes()...)
 }
 
 // byNetworkd reports whether systemd-networkd configures an interface, for itself or for
@@ -68,10 +86,14 @@ func byNetworkd(t Tree, m Manager, name string) bool {
 }
 
 // KeepBack works out the files that have a running systemd-networkd keep what the NIC has
-// when it takes it over again, until the next boot. They are to be written with those of
-// the undoing.
+// when it takes it over again, until the next boot, and what a bridge has that stays.
+// They are to be written with those of the undoing.
 func KeepBack(t Tree, m Manager, undo []Change, nic string) []Change {
 	after := t.with(undo)
+	return append(keepNIC(t, after, m, nic), keepBridge(t, after, m, nic)...)
+}
+
+func keepNIC(t, after Tree, m Manager, nic string) []Change {
 	if !byNetworkd(after, m, nic) {
 		return nil
 	}
