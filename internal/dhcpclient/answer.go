@@ -95,7 +95,7 @@ func (a *answer) times(m *dhcpv4.DHCPv4) bool {
 	return true
 }
 
-// addresses reads where the uplink is and how it leaves. A client that knows
+// addresses reads where the link is and how it leaves. A client that knows
 // classless routes must not look at the router beside them (RFC 3442).
 func (a *answer) addresses(m *dhcpv4.DHCPv4) bool {
 	own, ok := addrOf(m.YourIPAddr)

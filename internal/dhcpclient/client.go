@@ -7,17 +7,16 @@ import (
 	"sync/atomic"
 	"time"
 
-	"kvmnet/internal/plan"
 	"kvmnet/internal/socket"
 	"kvmnet/internal/spec"
 )
 
 func random() uint64 { return rand.Uint64() }
 
-// client runs the machine of one uplink: it has the link and the clock.
+// client runs the machine of one link: it has the link and the clock.
 type client struct {
 	c    *Clients
-	want plan.Acquire
+	want want
 	m    machine
 	link wire // nil while there is none
 	up   bool // it had a carrier when it was looked at last
@@ -35,9 +34,9 @@ type client struct {
 // mostWaiting bounds what came in and was not looked at yet.
 const mostWaiting = 16
 
-func (c *Clients) start(w plan.Acquire) *client {
+func (c *Clients) start(w want) *client {
 	r := &client{c: c, want: w, inbox: make(chan func(time.Time), mostWaiting), look: make(chan struct{}, 1), stop: make(chan struct{}), done: make(chan struct{})}
-	r.m = machine{mac: w.MAC, random: c.random}
+	r.m = machine{mac: w.mac, random: c.random, wish: w.wish}
 	go r.run()
 	return r
 }
@@ -58,7 +57,7 @@ func (r *client) end(giveBack bool) {
 
 // DHCP4 implements socket.ClientHandler.
 func (r *client) DHCP4(p socket.Packet) {
-	if a, ok := decode(p, r.want.MAC); ok {
+	if a, ok := decode(p, r.want.mac); ok {
 		r.deliver(func(now time.Time) { r.m.heard(now, a) })
 	}
 }
@@ -112,7 +111,7 @@ func (r *client) run() {
 func (r *client) resume(now time.Time) {
 	r.m.lease = r.c.leaseOf(r.want)
 	if r.m.lease == nil {
-		r.c.keep(r.want.Key(), nil)
+		r.c.keep(r.want.key, nil)
 	}
 	r.m.begin(now, r.m.lease)
 }
@@ -137,7 +136,7 @@ func (r *client) connect(now time.Time) {
 		r.disconnect()
 	}
 	if r.link == nil {
-		link, err := r.c.open(r.want.NS, r.want.Link, r)
+		link, err := r.c.open(r.want.ns, r.want.link, r)
 		if err != nil {
 			r.trouble(err)
 			return
@@ -151,29 +150,29 @@ func (r *client) connect(now time.Time) {
 }
 
 func (r *client) disconnect() {
-	r.c.warn(r.want.Key(), r.link.Close())
+	r.c.warn(r.want.key, r.link.Close())
 	r.link, r.up = nil, false
 }
 
 // carryOut does what the machine wants. A lease is on disk before it is told.
 func (r *client) carryOut(o outcome) {
-	key := r.want.Key()
+	key := r.want.key
 	if o.save {
 		r.c.keep(key, r.m.lease)
-		r.c.o.Log.Info("DHCP of an uplink", "uplink", key, "lease", r.m.lease)
+		r.c.o.Log.Info("DHCP", "client", key, "lease", r.m.lease)
 	}
 	if r.link == nil {
 		return
 	}
 	for _, q := range o.send {
-		if err := r.link.Send(q.packet(r.m.mac, r.want.Router)); err != nil {
-			r.c.o.Log.Debug("DHCP of an uplink", "uplink", key, "error", err)
+		if err := r.link.Send(q.packet(r.m.mac, r.want.host)); err != nil {
+			r.c.o.Log.Debug("DHCP", "client", key, "error", err)
 		}
 	}
 	if o.probe.IsValid() {
 		r.watched.Store(&o.probe)
 		if err := r.link.Probe(o.probe); err != nil {
-			r.c.o.Log.Debug("DHCP of an uplink", "uplink", key, "error", err)
+			r.c.o.Log.Debug("DHCP", "client", key, "error", err)
 		}
 	}
 	if r.up {
@@ -186,10 +185,10 @@ func (r *client) carryOut(o outcome) {
 // trouble notes why there is no link.
 func (r *client) trouble(err error) {
 	if err == errGone {
-		r.c.note(r.want.Key(), "")
+		r.c.note(r.want.key, "")
 		return
 	}
-	r.c.note(r.want.Key(), err.Error())
+	r.c.note(r.want.key, err.Error())
 }
 
 // leave gives the lease back when that is wanted, and closes the link.
@@ -197,9 +196,9 @@ func (r *client) leave() {
 	if r.back {
 		r.m.release(time.Now())
 		r.carryOut(r.m.take())
-		r.c.keep(r.want.Key(), nil)
+		r.c.keep(r.want.key, nil)
 	}
-	r.c.note(r.want.Key(), "")
+	r.c.note(r.want.key, "")
 	if r.link != nil {
 		r.disconnect()
 	}

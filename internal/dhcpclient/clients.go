@@ -21,10 +21,11 @@ type Options struct {
 	// returned. It must not wait for Set, Farewell or Close; nor must Changed.
 	Namespace func(name string) (*netns.NS, bool)
 	Changed   func()       // called when Acquired is another one; nil = nobody wants to know
+	Renewed   func()       // called when a lease got another end; nil = nobody wants to know
 	Log       *slog.Logger // nil = none
 }
 
-// Clients are the DHCP clients of all uplinks. The methods may be called from any
+// Clients are the DHCP clients of all uplinks, or of the interfaces of the host. The methods may be called from any
 // goroutine.
 type Clients struct {
 	o      Options
@@ -49,6 +50,9 @@ func New(o Options) (*Clients, error) {
 	if o.Changed == nil {
 		o.Changed = func() {}
 	}
+	if o.Renewed == nil {
+		o.Renewed = func() {}
+	}
 	c := &Clients{o: o, random: random, running: map[string]*client{}, troubles: map[string]string{}}
 	c.open = c.openPackets
 	var err error
@@ -59,21 +63,23 @@ func New(o Options) (*Clients, error) {
 // Set runs a client for each uplink that wants one, and none for others, whose
 // leases are given back. To be told with every pass: each look at the link may find
 // that it is there now, or another one.
-func (c *Clients) Set(want []plan.Acquire) {
+func (c *Clients) Set(want []plan.Acquire) { c.set(wantsOf(want)) }
+
+func (c *Clients) set(list []want) {
 	c.setting.Lock()
 	defer c.setting.Unlock()
 	if c.closed {
 		return
 	}
-	c.end(want)
-	for _, w := range want {
-		if r := c.running[w.Key()]; r != nil {
+	c.end(list)
+	for _, w := range list {
+		if r := c.running[w.key]; r != nil {
 			r.poke()
 			continue
 		}
-		c.running[w.Key()] = c.start(w)
+		c.running[w.key] = c.start(w)
 	}
-	c.forget(want)
+	c.forget(list)
 }
 
 // Farewell gives back the leases of uplinks that want does not have, while their
@@ -81,30 +87,32 @@ func (c *Clients) Set(want []plan.Acquire) {
 func (c *Clients) Farewell(want []plan.Acquire) {
 	c.setting.Lock()
 	defer c.setting.Unlock()
-	c.end(want)
+	c.end(wantsOf(want))
 }
 
-// end ends the clients that are not wanted as they are.
-func (c *Clients) end(want []plan.Acquire) {
-	stays := map[string]plan.Acquire{}
-	for _, w := range want {
-		stays[w.Key()] = w
+// end ends the clients that are not wanted as they are. One that is wanted on another
+// link takes its lease there.
+func (c *Clients) end(list []want) {
+	stays := map[string]want{}
+	for _, w := range list {
+		stays[w.key] = w
 	}
 	var all sync.WaitGroup
 	for key, r := range c.running {
-		if w, ok := stays[key]; !ok || w != r.want {
+		w, stay := stays[key]
+		if same := stay && w.sameClient(r.want); !same || !w.samePlace(r.want) {
 			delete(c.running, key)
-			all.Go(func() { r.end(true) })
+			all.Go(func() { r.end(!same) })
 		}
 	}
 	all.Wait()
 }
 
 // forget drops the leases of uplinks that went while no daemon ran.
-func (c *Clients) forget(want []plan.Acquire) {
+func (c *Clients) forget(list []want) {
 	wanted := map[string]bool{}
-	for _, w := range want {
-		wanted[w.Key()] = true
+	for _, w := range list {
+		wanted[w.key] = true
 	}
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -162,10 +170,10 @@ func (c *Clients) Close() {
 }
 
 // leaseOf is the lease that an uplink has from before.
-func (c *Clients) leaseOf(w plan.Acquire) *Lease {
+func (c *Clients) leaseOf(w want) *Lease {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if l := c.leases[w.Key()]; l != nil && l.MAC == w.MAC {
+	if l := c.leases[w.key]; l != nil && l.MAC == w.mac {
 		return l
 	}
 	return nil
@@ -185,6 +193,8 @@ func (c *Clients) keep(key string, l *Lease) {
 	c.mu.Unlock()
 	if had != (l != nil) || had && !reflect.DeepEqual(before.acquired(), l.acquired()) {
 		c.o.Changed()
+	} else if l != nil {
+		c.o.Renewed()
 	}
 }
 
@@ -201,6 +211,6 @@ func (c *Clients) note(key, trouble string) {
 
 func (c *Clients) warn(key string, err error) {
 	if err != nil && !errors.Is(err, errGone) {
-		c.o.Log.Warn("DHCP of an uplink", "uplink", key, "error", err)
+		c.o.Log.Warn("DHCP", "client", key, "error", err)
 	}
 }

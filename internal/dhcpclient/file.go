@@ -9,7 +9,7 @@ import (
 	"strings"
 )
 
-// The files are called after the uplink: r1@uplink.json. A router's name has no @.
+// The files are called after the client: r1@uplink.json. A router's name has no @.
 const (
 	ending     = ".json"
 	unfinished = "new-" // of a write that did not come to its end
@@ -23,11 +23,11 @@ func (c *Clients) path(key string) string {
 // good as none.
 func (c *Clients) load() (map[string]*Lease, error) {
 	if err := os.MkdirAll(c.o.Dir, 0o700); err != nil {
-		return nil, fmt.Errorf("open the leases of uplinks: %w", err)
+		return nil, fmt.Errorf("open the leases of DHCP clients: %w", err)
 	}
 	entries, err := os.ReadDir(c.o.Dir)
 	if err != nil {
-		return nil, fmt.Errorf("open the leases of uplinks: %w", err)
+		return nil, fmt.Errorf("open the leases of DHCP clients: %w", err)
 	}
 	leases := map[string]*Lease{}
 	for _, e := range entries {
@@ -41,7 +41,7 @@ func (c *Clients) load() (map[string]*Lease, error) {
 		key := strings.Replace(name, "@", "/", 1)
 		l, err := read(c.path(key))
 		if err != nil {
-			c.o.Log.Warn("read the lease of an uplink", "uplink", key, "error", err)
+			c.o.Log.Warn("read the lease ", "client", key, "error", err)
 			continue
 		}
 		leases[key] = l

@@ -29,6 +29,7 @@ const (
 type machine struct {
 	mac    spec.MAC
 	random func() uint64
+	wish   netip.Addr // address to ask for before there was any lease; zero = any
 
 	state state
 	xid   uint32
@@ -103,7 +104,7 @@ func (m *machine) act(now time.Time) {
 		if m.tries > 0 {
 			m.why = "no DHCP server answers"
 		}
-		m.ask(now, request{kind: dhcpv4.MessageTypeDiscover})
+		m.ask(now, request{kind: dhcpv4.MessageTypeDiscover, wish: m.wish})
 	case requesting:
 		m.request(now)
 	case probing:
@@ -174,7 +175,7 @@ func (m *machine) release(now time.Time) {
 	m.next = time.Time{}
 }
 
-// trouble tells what keeps the uplink from a lease that holds, "" = nothing.
+// trouble tells what keeps the link from a lease that holds, "" = nothing.
 func (m *machine) trouble() string {
 	switch {
 	case m.why == "":

@@ -37,7 +37,7 @@ const (
 	clientPort = 68
 )
 
-// packet writes a request down. The client id is the MAC, so that the same uplink
+// packet writes a request down. The client id is the MAC, so that the same link
 // is the same client whoever asks for it.
 func (r request) packet(mac spec.MAC, host string) socket.Packet {
 	m := &dhcpv4.DHCPv4{OpCode: dhcpv4.OpcodeBootRequest, HWType: 1, ClientHWAddr: mac[:], NumSeconds: uint16(min(r.secs/time.Second, 0xffff)),

@@ -24,6 +24,8 @@ type rig struct {
 
 	mu      sync.Mutex
 	heard   []string // kinds of messages the server got
+	wishes  []string // addresses that were asked for in DISCOVERs
+	plugged []string // links that clients were on
 	changed int      // calls of Changed
 	missing bool     // there is no link
 	alive   bool
@@ -63,13 +65,14 @@ func (r *rig) change() {
 	r.changed++
 }
 
-func (r *rig) plug(_, _ string, h socket.ClientHandler) (wire, error) {
+func (r *rig) plug(_, link string, h socket.ClientHandler) (wire, error) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	if r.missing {
 		return nil, errGone
 	}
 	r.client, r.alive = h, true
+	r.plugged = append(r.plugged, link)
 	return wired{r}, nil
 }
 
@@ -104,6 +107,9 @@ func (r *rig) Send(p socket.Packet) error {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	r.heard = append(r.heard, m.MessageType().String())
+	if m.MessageType() == dhcpv4.MessageTypeDiscover {
+		r.wishes = append(r.wishes, m.RequestedIPAddress().String())
+	}
 	kinds := map[dhcpv4.MessageType]dhcpv4.MessageType{dhcpv4.MessageTypeDiscover: dhcpv4.MessageTypeOffer, dhcpv4.MessageTypeRequest: dhcpv4.MessageTypeAck}
 	kind, answers := kinds[m.MessageType()]
 	if !answers || r.silent || r.down {

@@ -100,6 +100,7 @@ func (m *machine) granted(now time.Time, a answer) {
 	switch {
 	case a.server != m.offer.server:
 	case a.kind == nak:
+		m.wish = netip.Addr{}
 		m.fail(now, refusal(a))
 	case a.kind == ack:
 		m.offer = a
@@ -130,7 +131,7 @@ func refusal(a answer) string {
 // adopt puts a lease in force. Its time counts from when it was asked for.
 func (m *machine) adopt(a answer) {
 	l := a.lease
-	m.state, m.tries, m.fails, m.why, m.next = bound, 0, 0, "", time.Time{}
+	m.state, m.tries, m.fails, m.why, m.next, m.wish = bound, 0, 0, "", time.Time{}, netip.Addr{}
 	if a.life > 0 {
 		l.Renew, l.Rebind, l.Ends = m.sent.Add(a.renew), m.sent.Add(a.rebind), m.sent.Add(a.life)
 		m.next = l.Renew
@@ -144,6 +145,7 @@ func (m *machine) claimed(now time.Time, mac spec.MAC, a netip.Addr) {
 	if m.state != probing || mac == m.mac || a != m.offer.lease.Address.Addr() {
 		return
 	}
+	m.wish = netip.Addr{}
 	m.send(now, request{kind: dhcpv4.MessageTypeDecline, wish: a, server: m.offer.server})
 	m.fail(now, fmt.Sprintf("%s, which the DHCP server %s gives, is in use by %s", a, m.offer.server, mac))
 	m.wait(now, max(declinePause, m.next.Sub(now)))

@@ -8,7 +8,7 @@ import (
 	"kvmnet/internal/socket"
 )
 
-// wire is the link of an uplink.
+// wire is the link of a client.
 type wire interface {
 	Send(socket.Packet) error
 	Probe(netip.Addr) error
@@ -25,7 +25,7 @@ type packets struct {
 	current func() bool // the namespace has not been made anew
 }
 
-// open opens the link of an uplink.
+// open opens the link of a client.
 func (c *Clients) openPackets(name, link string, h socket.ClientHandler) (wire, error) {
 	ns, there := c.o.Namespace(name)
 	if !there {
