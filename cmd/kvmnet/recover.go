@@ -12,6 +12,7 @@ import (
 	"kvmnet/internal/confirm"
 	"kvmnet/internal/hostnet"
 	"kvmnet/internal/netns"
+	"kvmnet/internal/resolved"
 )
 
 // recoverHost is `kvmnet recover`.
@@ -25,7 +26,7 @@ func recoverHost(ctx context.Context, o cli.RecoverOptions) (err error) {
 		return nil // no daemon ever ran
 	}
 	h, err := hostnet.Open(hostnet.Options{NS: ns, Root: o.Root, OwnDir: filepath.Join(o.ConfigDir, "interfaces"), StateDir: o.StateDir, Log: slog.New(slog.DiscardHandler),
-		Kinds: map[string]confirm.Kind{"apply": later{}}})
+		Kinds: map[string]confirm.Kind{"apply": later{}}, Resolvers: resolved.Resolvers{Options: resolved.Options{NS: ns}}})
 	if err != nil {
 		return fmt.Errorf("recover changes of the host's network: %w", err)
 	}

@@ -15,7 +15,8 @@ func (a *app) convertCommand() *cobra.Command {
 	cmd := &cobra.Command{Use: "convert NIC", Short: "move a NIC of the host into a bridge",
 		Long: `Convert makes a bridge and moves the NIC into it, with its MAC, addresses, routes,
 rules, resolvers and settings. Connections go on; the outage is some
-milliseconds.
+milliseconds. A bridge that is there already, named with --name, keeps what it
+has beside that.
 
 The change is reverted unless it is confirmed in time: by 'kvmnet bridge
 confirm' from a new SSH session, or, when you came by SSH, by any new connection
@@ -27,7 +28,7 @@ command is interrupted, or your terminal closes, the change goes on waiting.`,
 		Args: one("NIC"), ValidArgsFunction: a.completeNICs}
 	var r api.ConvertBridge
 	f := cmd.Flags()
-	f.StringVar(&r.Bridge, "name", "", "`name` of the bridge; br0, or the next one that is free, unless it is said")
+	f.StringVar(&r.Bridge, "name", "", "`name` of the bridge, which may be there; br0, or the next one that is free, unless it is said")
 	f.BoolVar(&r.STP, "stp", false, "speak the spanning tree protocol; guests then wait for the forward delay")
 	delay := f.Duration("delay", 0, "forward delay of the bridge, a `time`; 0 without --stp")
 	f.BoolVar(&r.Volatile, "no-persist", false, "write no files: the bridge is gone after a reboot")
@@ -53,8 +54,8 @@ func (a *app) unconvertCommand() *cobra.Command {
 bridge has, and configuration files are again what they were, byte for byte. It
 waits for a confirmation in the same way.
 
-When guests are on the bridge it stays with them, without the NIC, and goes with
-the last of them.`,
+When guests are on the bridge it stays with them, without the NIC; one that was
+there before stays with all that it had.`,
 		Example: `  kvmnet bridge unconvert br0 --plan
   kvmnet bridge unconvert br0`,
 		Args: one("BRIDGE"), ValidArgsFunction: a.completeConverted}

@@ -27,8 +27,13 @@ var _ api.Service = service{}
 // openHost ends what an interrupted daemon left of a change of the host's network,
 // before anything else looks at that. What cannot be reverted at once is tried again
 // while the daemon works.
-func (d *daemon) openHost(ctx context.Context, ns *netns.NS) (err error) {
-	d.host, err = hostnet.Open(hostnet.Options{NS: ns, Root: d.Root, OwnDir: d.ownDir(), StateDir: d.StateDir, Log: d.Log, Claims: d.claims, Kinds: map[string]confirm.Kind{applyKind: armed{d}}, Borrowed: d.borrowed, HoldDNS: holdDNS(ns), Moved: d.wake,
+func (d *daemon) openHost(ctx context.Context, ns *netns.NS) error {
+	leases, err := d.openHostLeases(ns)
+	if err != nil {
+		return err
+	}
+	resolvers := resolved.Resolvers{Options: resolved.Options{NS: ns}}
+	d.host, err = hostnet.Open(hostnet.Options{NS: ns, Root: d.Root, OwnDir: d.ownDir(), StateDir: d.StateDir, Log: d.Log, Claims: d.claims, Kinds: map[string]confirm.Kind{applyKind: armed{d}}, Borrowed: d.borrowed, Resolvers: resolvers, Leases: leases, LeaseDNS: leaseDNS(resolvers), Moved: d.wake,
 		BeforeOp: d.BeforeHostOp, BeforeWrite: d.BeforeChangeWrite})
 	if err != nil {
 		return err
@@ -40,6 +45,9 @@ func (d *daemon) openHost(ctx context.Context, ns *netns.NS) (err error) {
 	if err := d.host.StartOwn(ctx); err != nil {
 		d.Log.Warn("start interfaces of the host", "error", err)
 	}
+	if !d.Clean { // leases are the host's, like its interfaces
+		d.host.KeepLeases()
+	}
 	return nil
 }
 
@@ -50,14 +58,6 @@ func (d *daemon) ownDir() string {
 		return ""
 	}
 	return filepath.Join(d.ConfigDir, "interfaces")
-}
-
-// holdDNS asks systemd-resolved, if it serves this namespace.
-func holdDNS(ns *netns.NS) func(context.Context, int) (func(context.Context, int) error, error) {
-	return func(ctx context.Context, index int) (func(context.Context, int) error, error) {
-		held, err := resolved.Hold(ctx, resolved.Options{NS: ns}, index)
-		return held.Give, err
-	}
 }
 
 // closeHost reverts what nobody has confirmed: its deadline is the daemon's to watch.

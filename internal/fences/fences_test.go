@@ -91,7 +91,7 @@ var rooms = map[string][]string{
 		"announce", "api", "confirm", "conntrack", "dhcpclient", "dns", "doctor", "handover", "hostnet", "kernel", "lease", "manage", "netns", "nft", "plan", "qemuguest", "reconcile", "resolved", "serve", "spec", "specfile",
 		"store", "testhost", "verify",
 	},
-	"cmd/kvmnet":    {"cli", "confirm", "daemon", "hostnet", "lab", "netns"},
+	"cmd/kvmnet":    {"cli", "confirm", "daemon", "hostnet", "lab", "netns", "resolved"},
 	"packaging/gen": {"cli"},
 
 	"examples":        {}, // files, embedded

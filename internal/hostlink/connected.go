@@ -32,6 +32,16 @@ func (a Address) whole() bool {
 	return a.prefix().IsValid() && a.local().Is4() == four && (!p.IsValid() || p.Is4() == four)
 }
 
+// subnet is what IPv4 addresses have in common of which one is primary, and the others
+// are secondary to it (inet_insert_ifa in net/ipv4/devinet.c).
+func (a Address) subnet() netip.Prefix {
+	to := a.prefix()
+	if p := a.peer(); p.IsValid() {
+		to = netip.PrefixFrom(p, to.Bits())
+	}
+	return to.Masked()
+}
+
 // taken are the routes that the kernel takes with an address for sure. Those of an IPv6
 // address stay when it has an end, or when another address is in the prefix, whatever
 // the metric (check_cleanup_prefix_route in net/ipv6/addrconf.c).

@@ -7,11 +7,15 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// Convert works out how all that an interface has moves into a new bridge, whose port
-// it becomes. What is refused says all reasons.
+// Convert works out how all that an interface has moves into a bridge, whose port it
+// becomes. The bridge is made if it is not there; one that is there keeps what it has.
+// What is refused says all reasons.
 func Convert(s State, o Options) ([]Op, []Warning, error) {
 	if err := refuse(s, o); err != nil {
 		return nil, nil, err
+	}
+	if s.Bridge != nil && s.Bridge.Name == o.Bridge {
+		return toBridge(s, *s.Bridge, s.joined(), s.staying()), slices.Concat(warnings(s, o), s.joinWarnings()), nil
 	}
 	bridge := State{Name: o.Bridge}
 	want := s.moved(o.Bridge)
@@ -91,6 +95,8 @@ func toBridge(nic, bridge, want, stay State) []Op {
 		if want.Link.MTU != defaultMTU { // set it, or it follows the least of the ports
 			m.add(setMTU(want.Name, want.Link.MTU))
 		}
+	} else {
+		m.relink()
 	}
 	m.begin()
 	m.prepare()

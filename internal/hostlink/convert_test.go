@@ -223,7 +223,7 @@ func stoppedUnconvert(t *testing.T, ns *netns.NS) {
 	t.Helper()
 	settled(t, ns) // a secret makes an address of the bridge's own
 	before, own, state := dump(t, ns), ownOf(t, ns, "br0"), look(t, ns, "eth0")
-	ops, _, err := hostlink.Unconvert(state)
+	ops, _, err := hostlink.Unconvert(state, nil)
 	if err != nil {
 		t.Fatal(err)
 	}

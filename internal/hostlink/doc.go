@@ -13,6 +13,9 @@
 //	now, _ := Again(ns, before)
 //	ops, _ = Revert(now, before)                // as before, from wherever it is now
 //
+// A bridge that is there already keeps what it has, and what it was is part of what was
+// looked at: Revert makes it that again, and Unconvert is told it.
+//
 // List tells the interfaces in the words of the model; Start and Stop bring one up and
 // down where no manager does.
 //

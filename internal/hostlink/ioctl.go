@@ -34,10 +34,19 @@ func ioctl(fd int, request uintptr, r *ifreq) error {
 // addMulticast is SIOCADDMULTI: the union is a struct sockaddr, whose first two bytes
 // are its family, AF_UNSPEC, and the next the address.
 func addMulticast(dev string, mac net.HardwareAddr) error {
+	return multicast(unix.SIOCADDMULTI, dev, mac)
+}
+
+// deleteMulticast is SIOCDELMULTI.
+func deleteMulticast(dev string, mac net.HardwareAddr) error {
+	return multicast(unix.SIOCDELMULTI, dev, mac)
+}
+
+func multicast(request uintptr, dev string, mac net.HardwareAddr) error {
 	var r ifreq
 	copy(r.name[:unix.IFNAMSIZ-1], dev)
 	copy(r.data[2:], mac)
-	return inSocket(func(fd int) error { return ioctl(fd, unix.SIOCADDMULTI, &r) })
+	return inSocket(func(fd int) error { return ioctl(fd, request, &r) })
 }
 
 // Of ethtool (linux/ethtool.h).

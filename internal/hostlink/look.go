@@ -109,19 +109,14 @@ func (e everything) state(ns *netns.NS, d device) (State, error) {
 	}
 	s.Nexthops = e.nexthopsOf(d)
 	s.Routes = e.routesOf(d, s.Nexthops)
-	for _, o := range e.rules {
-		if r, ok := (Rule{o}).bare(d.name); ok {
-			s.Rules = append(s.Rules, r)
-		}
-	}
-	for _, o := range slices.Concat(e.neighbours, e.proxies) {
-		if n := (Neighbour{o}); n.index() == d.index && n.counts() {
-			s.Neighbours = append(s.Neighbours, n.bare())
-		}
-	}
+	s.Rules = e.rulesOf(d.name)
+	s.Neighbours = e.neighboursOf(d)
 	for _, p := range sorted(e.devices) {
-		if p.master == d.index {
-			s.Ports = append(s.Ports, p.name)
+		if p.master != d.index {
+			continue
+		}
+		if s.Ports = append(s.Ports, p.name); p.kind == "" {
+			s.Cables = append(s.Cables, p.name)
 		}
 	}
 	return s, ns.Do(func() (err error) {
@@ -129,6 +124,9 @@ func (e everything) state(ns *netns.NS, d device) (State, error) {
 		s.Groups, err = groups(d.index, d.name)
 		s.Link.LRO = largeReceive(d.name)
 		s.Link.Wireless = wireless("/sys", d.name, d.index)
+		for i, u := range s.Link.Uppers {
+			s.Link.Uppers[i].Announces = announces(settings(u.Name))
+		}
 		return err
 	})
 }
@@ -138,7 +136,7 @@ func (e everything) link(d device) Link {
 		Kind: d.kind, Hardware: d.hardware, MAC: d.mac(), MTU: int(d.attrs.number(unix.IFLA_MTU)),
 		Queue: int(d.attrs.number(unix.IFLA_TXQLEN)), Flags: d.flags &^ volatileFlags, Alias: d.attrs.text(unix.IFLA_IFALIAS),
 		Group: d.attrs.number(unix.IFLA_GROUP), Master: e.devices[d.master].name, Qdisc: d.attrs.text(unix.IFLA_QDISC),
-		Token: token(d),
+		Token: token(d), Ready: ready(d), Multicast: slices.ContainsFunc(e.routes, func(o Object) bool { return Route{Object: o}.multicastOf(d.index) }),
 	}
 	if permanent := d.attrs.get(unix.IFLA_PERM_ADDRESS); len(permanent) == len(l.Permanent) {
 		l.Permanent = spec.MAC(permanent)
@@ -151,7 +149,9 @@ func (e everything) link(d device) Link {
 	}
 	for _, u := range sorted(e.devices) {
 		if u.lower == d.index && u.kind != "veth" && !u.attrs.has(unix.IFLA_LINK_NETNSID) {
-			l.Uppers = append(l.Uppers, Upper{u.name, u.kind})
+			l.Uppers = append(l.Uppers, Upper{
+				Name: u.name, Kind: u.kind, MAC: u.mac(), MTU: int(u.attrs.number(unix.IFLA_MTU)), Neighbours: e.neighboursOf(u),
+			})
 		}
 	}
 	return l
@@ -159,6 +159,14 @@ func (e everything) link(d device) Link {
 
 // volatileFlags tell how the link is, not how it is to be.
 const volatileFlags = unix.IFF_RUNNING | unix.IFF_LOWER_UP | unix.IFF_DORMANT | unix.IFF_ECHO
+
+// beginning is IF_READY (net/if_inet6.h): IPv6 has begun on the link.
+const beginning = 1 << 31
+
+func ready(d device) bool {
+	six := parseAttrs(parseAttrs(d.attrs.get(unix.IFLA_AF_SPEC)).get(unix.AF_INET6))
+	return six.number(unix.IFLA_INET6_FLAGS)&beginning != 0
+}
 
 // token is the IPv6 token of a link, nil without.
 func token(d device) []byte {

@@ -26,6 +26,7 @@ type move struct {
 	current  map[string]string // settings of the new device, as the ops leave them
 	has      routeSet          // routes of the new device, without those that go with an address on the way
 	made     routeSet          // and those that come with one
+	forgot   []Neighbour       // those learnt that the new device loses with its MAC
 }
 
 func (m *move) add(ops ...Op) { m.ops = append(m.ops, ops...) }
@@ -66,11 +67,28 @@ func (m *move) neighbours() {
 			m.add(deleteNeighbour(m.to.Name, n))
 		}
 	}
-	for _, n := range m.from.Neighbours {
-		if m.crosses && n.learnt() && !slices.ContainsFunc(m.to.Neighbours, n.namesake) && !slices.ContainsFunc(m.want.Neighbours, n.fixed) {
+	for _, n := range m.forgot {
+		if m.takes(n) && !slices.ContainsFunc(m.want.Neighbours, n.fixed) {
 			m.add(setNeighbour(m.to.Name, n))
 		}
 	}
+	for _, n := range m.from.Neighbours {
+		if m.crosses && n.learnt() && m.takes(n) && !slices.ContainsFunc(slices.Concat(m.to.Neighbours, m.forgot), n.namesake) &&
+			!slices.ContainsFunc(m.want.Neighbours, n.fixed) && !m.besideStaying(n) {
+			m.add(setNeighbour(m.to.Name, n))
+		}
+	}
+}
+
+// takes says whether the new device has the family of a neighbour.
+func (m *move) takes(n Neighbour) bool {
+	return n.family() != unix.AF_INET6 || m.current[noIPv6] != "1"
+}
+
+// besideStaying says whether a neighbour is in the subnet of an address that stays on
+// the bridge.
+func (m *move) besideStaying(n Neighbour) bool {
+	return m.from.Link.Kind == "bridge" && slices.ContainsFunc(m.stay.Addresses, func(a Address) bool { return !a.linkLocal() && a.prefix().Contains(n.address()) })
 }
 
 // proxiesAgain gives a bridge its proxies again that lost its carrier while it had no

@@ -10,7 +10,7 @@ import (
 // switchOver moves nexthops and routes. Those without a gateway come first: by them
 // the kernel finds out that a gateway is on the link.
 func (m *move) switchOver() {
-	old, order := routeSetOf(m.from.Routes), m.inOrder()
+	old, order := m.leaving(), m.inOrder()
 	for _, r := range order {
 		if r.direct() {
 			m.route(r, old)
@@ -27,6 +27,15 @@ func (m *move) switchOver() {
 		}
 	}
 	m.leftovers()
+}
+
+// leaving are the routes that the old device is not to keep. Those of nexthop objects
+// go where these go.
+func (m *move) leaving() routeSet {
+	stay := routeSetOf(m.stay.Routes)
+	return routeSetOf(slices.DeleteFunc(slices.Clone(m.from.Routes), func(r Route) bool {
+		return stay.contains(r) && !r.Attrs.has(attrNexthop)
+	}))
 }
 
 func (n Nexthop) same(other Nexthop) bool { return n.canonical() == other.canonical() }
@@ -49,7 +58,7 @@ func (m *move) route(r Route, all routeSet) {
 	old, moved := all.find(r)
 	have, there := m.has.find(r)
 	switch {
-	case there:
+	case there && !m.made.contains(r):
 		m.sameEnd(r, have)
 	case r.Attrs.has(attrNexthop):
 		// It follows its nexthop, unless somebody took it.
@@ -60,11 +69,12 @@ func (m *move) route(r Route, all routeSet) {
 		m.comesWithAddress(r, old, moved)
 	case moved && old.replaceable():
 		m.add(setRoute("replace", m.to.Name, r))
+	case moved:
+		m.add(setRoute("append", m.to.Name, r), deleteRoute(m.from.Name, old))
+	case r.Rank == 0 && r.Others > 0 && r.family() == unix.AF_INET:
+		m.add(setRoute("prepend", m.to.Name, r))
 	default:
 		m.add(setRoute("append", m.to.Name, r))
-		if moved {
-			m.add(deleteRoute(m.from.Name, old))
-		}
 	}
 }
 

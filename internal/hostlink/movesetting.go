@@ -5,6 +5,8 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+
+	"golang.org/x/sys/unix"
 )
 
 // Settings that need care.
@@ -49,10 +51,19 @@ func (m *move) settingsBefore() {
 		}
 	}
 	for _, key := range slices.Sorted(maps.Keys(quiet)) {
-		if _, known := m.current[key]; known && m.fresh {
+		if _, known := m.current[key]; known && (m.fresh || key == temporary && m.current[key] != "-1" && m.parents()) {
 			m.set(key, quiet[key])
 		}
 	}
+}
+
+// parents says whether the new device gets an address of which the kernel would make
+// temporary ones.
+func (m *move) parents() bool {
+	return slices.ContainsFunc(m.want.of(unix.AF_INET6), func(a Address) bool {
+		_, there := findAddress(m.to.Addresses, a.id())
+		return !there && a.flags()&unix.IFA_F_MANAGETEMPADDR != 0
+	})
 }
 
 func (m *move) settingsAfter() {

@@ -2,6 +2,7 @@ package hostlink
 
 import (
 	"net/netip"
+	"slices"
 
 	"golang.org/x/sys/unix"
 )
@@ -54,6 +55,15 @@ func (n Neighbour) id() string {
 		return "proxy " + n.address().String()
 	}
 	return n.address().String()
+}
+
+func (e everything) neighboursOf(d device) (list []Neighbour) {
+	for _, o := range slices.Concat(e.neighbours, e.proxies) {
+		if n := (Neighbour{o}); n.index() == d.index && n.counts() {
+			list = append(list, n.bare())
+		}
+	}
+	return list
 }
 
 // proxies lists the neighbours for whom we answer, which are in a list of their own.

@@ -63,6 +63,40 @@ func (l listen) do() error {
 	return nil
 }
 
+// unlisten takes one again.
+type unlisten struct{ dev, address string }
+
+func (u unlisten) String() string { return "ip maddr del " + u.address + " dev " + u.dev }
+
+func (u unlisten) do() error {
+	mac, err := net.ParseMAC(u.address)
+	if err != nil {
+		return fmt.Errorf("%s: %w", u, err)
+	}
+	if err := deleteMulticast(u.dev, mac); err != nil && !errors.Is(err, unix.ENOENT) && !errors.Is(err, unix.ENODEV) {
+		return fmt.Errorf("%s: %w", u, err)
+	}
+	return nil
+}
+
+// notice waits until the kernel has noticed whether a device has a carrier, which it
+// does once in a second (linkwatch_nextevent in net/core/link_watch.c).
+type notice struct{ dev string }
+
+func (n notice) String() string {
+	return "# wait until the kernel notices whether " + n.dev + " has a carrier"
+}
+
+func (n notice) do(s *socket) error {
+	return eventually(func() (bool, error) {
+		d, err := s.device(n.dev)
+		if err != nil {
+			return false, fmt.Errorf("%s: %w", n, err)
+		}
+		return (d.attrs.number(unix.IFLA_CARRIER) != 0) == (d.flags&unix.IFF_RUNNING != 0), nil
+	})
+}
+
 // await waits until a device carries packets.
 type await struct{ dev string }
 

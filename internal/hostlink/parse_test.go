@@ -41,7 +41,7 @@ func FuzzMessages(f *testing.F) {
 		_, _, _, _ = a.text("eth0"), a.connected(), a.content(), a.named("eth0", "br0")
 		n := Neighbour{parseObjects([][]byte{b}, unix.SizeofNdMsg, 0)[0]}.bare()
 		_, _ = n.text("add", "eth0"), n.counts()
-		if rule, ok := (Rule{parseObjects([][]byte{b}, sizeofRule, 0)[0]}).bare("eth0"); ok {
+		if rule, ok := (Rule{Object: parseObjects([][]byte{b}, sizeofRule, 0)[0]}).bare("eth0"); ok {
 			_ = rule.text("add", "br0")
 		}
 		_ = Nexthop{parseObjects([][]byte{b}, sizeofNexthop, 0)[0]}.bare().text("eth0")

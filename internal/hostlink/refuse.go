@@ -37,25 +37,26 @@ func refuse(s State, o Options) error {
 			no("%s is a %s on %s, which takes the frames that a bridge needs: take it away first: ip link del %s", u.Name, u.Kind, name, u.Name)
 		}
 	}
-	return errors.Join(append(errs, refuseBridge(s, o))...)
+	return errors.Join(append(errs, refuseBridge(s, o)...)...)
 }
 
 // exclusive are the kinds that take frames from the device below, as a bridge does: the
 // kernel lets but one do so.
 var exclusive = []string{"macvlan", "macvtap", "ipvlan", "ipvtap", "macsec"}
 
-func refuseBridge(s State, o Options) error {
+func refuseBridge(s State, o Options) []error {
+	no := func(format string, args ...any) []error { return []error{fmt.Errorf(format, args...)} }
 	switch b := s.Bridge; {
 	case o.Bridge == "" || len(o.Bridge) >= unix.IFNAMSIZ || strings.ContainsAny(o.Bridge, "/: \t\n%") || o.Bridge == "." || o.Bridge == "..":
-		return fmt.Errorf("%q cannot be the name of an interface: at most 15 bytes, no space, no slash and no colon", o.Bridge)
+		return no("%q cannot be the name of an interface: at most 15 bytes, no space, no slash and no colon", o.Bridge)
 	case o.Bridge == s.Name:
-		return fmt.Errorf("%s cannot be the name of its own bridge: name another one, such as br0", o.Bridge)
+		return no("%s cannot be the name of its own bridge: name another one, such as br0", o.Bridge)
 	case b == nil || b.Name != o.Bridge:
 		return nil
 	case b.Link.Kind != "bridge":
-		return fmt.Errorf("%s is there already, and no bridge: choose another name", b.Name)
+		return no("%s is there already, and no bridge: choose another name", b.Name)
 	default:
-		return fmt.Errorf("bridge %s is there already: choose another name, or make %s a port of it: ip link set %s master %s", b.Name, s.Name, s.Name, b.Name)
+		return refuseJoin(s, o)
 	}
 }
 

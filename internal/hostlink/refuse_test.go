@@ -28,7 +28,6 @@ func TestConvertRefusesWithAReasonAndAWayOut(t *testing.T) {
 		"down":                   {[]string{"ip link set eth0 down"}, "eth0", "br0", nil, "eth0 is down", "ip link set eth0 up"},
 		"a macvlan on it":        {[]string{"ip link add mv0 link eth0 type macvlan"}, "eth0", "br0", nil, "mv0 is a macvlan on eth0", "ip link del mv0"},
 		"an ipvlan on it":        {nil, "eth0", "br0", func(s *hostlink.State) { s.Link.Uppers = []hostlink.Upper{{Name: "iv0", Kind: "ipvlan"}} }, "iv0 is a ipvlan on eth0", "ip link del iv0"},
-		"the name of a bridge":   {[]string{"ip link add br0 type bridge"}, "eth0", "br0", nil, "bridge br0 is there already", "choose another name"},
 		"the name of another":    {nil, "eth0", "eth1", nil, "eth1 is there already, and no bridge", "choose another name"},
 		"its own name":           {nil, "eth0", "eth0", nil, "eth0 cannot be the name of its own bridge", "such as br0"},
 		"a name too long":        {nil, "eth0", "br0123456789abcde", nil, "cannot be the name of an interface", "at most 15 bytes"},
@@ -121,7 +120,7 @@ func TestRevertRefusesAnotherInterface(t *testing.T) {
 	if _, err := hostlink.Revert(taken, before); err == nil || !strings.Contains(err.Error(), "rename it") {
 		t.Errorf("the name of the bridge has another device: %v", err)
 	}
-	if _, _, err := hostlink.Unconvert(before); err == nil {
+	if _, _, err := hostlink.Unconvert(before, nil); err == nil {
 		t.Error("what is in no bridge was moved out of one")
 	}
 }

@@ -30,8 +30,13 @@ func Revert(now, before State) ([]Op, error) {
 	if before.Link.Master != "" {
 		return nil, errors.New("revert " + now.Name + ": it was a port of " + before.Link.Master + ", which was not looked at")
 	}
-	vanish := now.Bridge != nil && before.Bridge == nil && len(now.otherPorts()) == 0
-	return toNIC(now, before.after(passed, now, now.Bridge), vanish), nil
+	if before.Bridge != nil {
+		return revertToBoth(now, before, passed), nil
+	}
+	if now.Bridge == nil {
+		return toNIC(now, before.after(passed, now, nil), false, State{}), nil
+	}
+	return toNIC(now, before.after(passed, now, now.Bridge), len(now.otherPorts()) == 0, now.Bridge.own()), nil
 }
 
 // revertToBridge takes back what an Unconvert did.
@@ -45,7 +50,9 @@ func revertToBridge(now, before State, passed time.Duration) ([]Op, error) {
 		want.Addresses = slices.DeleteFunc(want.Addresses, func(a Address) bool { return a.linkLocal() && a.kernelOnly() })
 	}
 	stay := before.after(passed, now, now.Bridge)
-	return toBridge(now, bridge, want, stay), nil
+	bridge, back := bridge.trimmed(want.Routes)
+	ops := append(toBridge(now, bridge, want, stay), back...)
+	return append(ops, rulesInOrder(now, before)...), nil
 }
 
 // after is a state some time later: addresses and routes that have an end are nearer

@@ -180,6 +180,23 @@ func (e everything) hopDevices(r Route) (names []string) {
 	return names
 }
 
+// multicastOf says whether a route is that of a device for multicast of IPv6, which the
+// kernel makes when the link has a carrier, or is given an address (addrconf_add_dev in
+// net/ipv6/addrconf.c).
+func (r Route) multicastOf(device int) bool {
+	return r.family() == unix.AF_INET6 && r.device() == device && r.table() == unix.RT_TABLE_LOCAL && r.destination() == multicast6
+}
+
+var multicast6 = netip.MustParsePrefix("ff00::/8")
+
+// multicastRoute is that route.
+func multicastRoute() Route {
+	r := kernelRoute(multicast6, unix.RT_SCOPE_UNIVERSE, addressMetric6, netip.Addr{})
+	r.Head[4], r.Head[7] = unix.RT_TABLE_LOCAL, unix.RTN_MULTICAST
+	r.Attrs = r.Attrs.with(unix.RTA_TABLE, bytes32(unix.RT_TABLE_LOCAL))
+	return r
+}
+
 var linkLocal = netip.MustParsePrefix("fe80::/10")
 
 func (r Route) ownOfKernel() bool {

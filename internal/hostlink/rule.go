@@ -1,18 +1,38 @@
 package hostlink
 
 import (
+	"fmt"
 	"slices"
 
 	"golang.org/x/sys/unix"
 )
 
 // Rule is a rule of the routing policy that names an interface.
-type Rule struct{ Object }
+type Rule struct {
+	Object
+	Rank int `json:"rank,omitempty"` // how many of the same priority come before it
+}
 
 const (
 	sizeofRule = 12  // struct fib_rule_hdr
 	ruleInvert = 0x2 // FIB_RULE_INVERT: the one flag that is given
 )
+
+func (r Rule) priority() string { return fmt.Sprint(r.family(), r.Attrs.number(unix.FRA_PRIORITY)) }
+
+// rulesOf lists the rules that name an interface.
+func (e everything) rulesOf(name string) (list []Rule) {
+	seen := map[string]int{}
+	for _, o := range e.rules {
+		r := Rule{Object: o}
+		r.Rank = seen[r.priority()]
+		seen[r.priority()]++
+		if r, ok := r.bare(name); ok {
+			list = append(list, r)
+		}
+	}
+	return list
+}
 
 // bare is the rule without the name of an interface, if it has that name.
 func (r Rule) bare(name string) (Rule, bool) {

@@ -25,6 +25,7 @@ type State struct {
 	Settings   map[string]string `json:"settings,omitempty"` // "ipv4/conf/rp_filter": below /proc/sys/net, without the name
 	Defaults   map[string]string `json:"defaults,omitempty"` // the settings of an interface that comes next
 	Ports      []string          `json:"ports,omitempty"`    // of a bridge
+	Cables     []string          `json:"cables,omitempty"`   // those of them that are hardware
 
 	// DNS is what the resolver holds for the interface. Whoever asks the resolver
 	// fills it in; it travels with the rest.
@@ -52,15 +53,22 @@ type Link struct {
 	Uppers    []Upper  `json:"uppers,omitempty"` // VLANs, macvlans and others on top
 	Wireless  bool     `json:"wireless,omitempty"`
 	Qdisc     string   `json:"qdisc,omitempty"`
-	LRO       bool     `json:"lro,omitempty"`   // large receive offload, which no port of a bridge may have
-	Token     []byte   `json:"token,omitempty"` // IPv6 (draft-chown-6man-tokenised-ipv6-identifiers)
+	LRO       bool     `json:"lro,omitempty"`       // large receive offload, which no port of a bridge may have
+	Ready     bool     `json:"ready,omitempty"`     // IPv6 has begun: there was a carrier since it came up
+	Multicast bool     `json:"multicast,omitempty"` // it has the route of IPv6 for multicast
+	Token     []byte   `json:"token,omitempty"`     // IPv6 (draft-chown-6man-tokenised-ipv6-identifiers)
 	Details   Attrs    `json:"details,omitempty"`
 }
 
-// Upper is an interface on top of another.
+// Upper is an interface on top of another, with what it loses when the MAC or the MTU
+// of the other changes.
 type Upper struct {
-	Name string `json:"name"`
-	Kind string `json:"kind"`
+	Name       string            `json:"name"`
+	Kind       string            `json:"kind"`
+	MAC        spec.MAC          `json:"mac,omitzero"`
+	MTU        int               `json:"mtu,omitempty"`
+	Neighbours []Neighbour       `json:"neighbours,omitempty"`
+	Announces  map[string]string `json:"announces,omitempty"` // whether it tells of a new MAC: settings
 }
 
 // Group is a multicast address an interface listens to.

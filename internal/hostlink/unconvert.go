@@ -8,10 +8,15 @@ import (
 )
 
 // Unconvert works out how all that the bridge of an interface has moves back to the
-// interface. A bridge with other ports stays, without a way out.
-func Unconvert(now State) ([]Op, []Warning, error) {
+// interface. A bridge with other ports stays, without a way out. Own is what the bridge
+// had before the interface came into it: that stays with it, and it gets its MAC, MTU
+// and settings back; nil is a bridge that was made for the interface.
+func Unconvert(now State, own *State) ([]Op, []Warning, error) {
 	if now.Bridge == nil || now.Link.Master != now.Bridge.Name || now.Bridge.Link.Kind != "bridge" {
 		return nil, nil, fmt.Errorf("%s is not a port of a bridge: there is nothing to move back", now.Name)
+	}
+	if own != nil {
+		return now.parted(*own)
 	}
 	b := *now.Bridge
 	others := now.otherPorts()
@@ -19,7 +24,7 @@ func Unconvert(now State) ([]Op, []Warning, error) {
 	if len(others) > 0 {
 		list = append(list, Warning(fmt.Sprintf("bridge %s stays, with %v: they do not reach the outside any more", b.Name, others)))
 	}
-	return toNIC(now, now.returned(), len(others) == 0), list, nil
+	return toNIC(now, now.returned(), len(others) == 0, b.own()), list, nil
 }
 
 // otherPorts are the ports of the bridge besides the interface.
@@ -83,12 +88,11 @@ func leftOn(b, nic State) (list []Warning) {
 }
 
 // toNIC plans the way from a bridge, if there is one, to an interface that becomes no
-// port, or is none already.
-func toNIC(now, want State, vanish bool) []Op {
+// port, or is none already. What stays on the bridge is named.
+func toNIC(now, want State, vanish bool, stay State) []Op {
 	m := move{to: now, want: want, crosses: now.Link.Master != ""}
 	if now.Bridge != nil {
-		m.from, m.vanish = *now.Bridge, vanish
-		m.stay = m.from.own()
+		m.from, m.vanish, m.stay = *now.Bridge, vanish, stay
 	}
 	if want.Link.MTU != now.Link.MTU {
 		m.add(setMTU(now.Name, want.Link.MTU))
@@ -110,7 +114,7 @@ func toNIC(now, want State, vanish bool) []Op {
 	return m.ops
 }
 
-// own are the link-local addresses, of which every interface has its own.
+// own are, of a bridge that was made for an interface, the link-local addresses, of which every interface has its own.
 func (s State) own() (stay State) {
 	for _, a := range s.of(unix.AF_INET6) {
 		if a.linkLocal() {

@@ -143,7 +143,7 @@ func convert(t testing.TB, ns *netns.NS) []hostlink.Op {
 
 func unconvert(t testing.TB, ns *netns.NS) {
 	t.Helper()
-	ops, _, err := hostlink.Unconvert(look(t, ns, "eth0"))
+	ops, _, err := hostlink.Unconvert(look(t, ns, "eth0"), nil)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -154,8 +154,14 @@ func unconvert(t testing.TB, ns *netns.NS) {
 // nothing left to do.
 func revert(t testing.TB, ns *netns.NS, before hostlink.State) {
 	t.Helper()
+	revertIn(t, ns, before, 1)
+}
+
+// revertIn has that many turns for it.
+func revertIn(t testing.TB, ns *netns.NS, before hostlink.State, turns int) {
+	t.Helper()
 	before = kept(t, before)
-	for turn := range 2 {
+	for turn := range turns + 1 {
 		now, err := hostlink.Again(ns, before)
 		if err != nil {
 			t.Fatal(err)
@@ -164,7 +170,7 @@ func revert(t testing.TB, ns *netns.NS, before hostlink.State) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if turn == 1 && len(ops) > 0 {
+		if turn == turns && len(ops) > 0 {
 			t.Fatalf("when it was reverted there was left to do:\n%s", text(ops))
 		}
 		apply(t, ns, ops)

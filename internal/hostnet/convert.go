@@ -70,10 +70,9 @@ func (h *Host) change(ctx context.Context, within spec.Seconds, peer api.Peer, o
 		if err := h.put(ctx, j.manager, j.shield); err != nil {
 			return err
 		}
-		give := h.holdDNS(ctx, j.leaves(), &c)
 		err := h.kernel.apply(ctx, j.move)
-		give(j.arrives())
 		c.Outage = j.move.outage.Round(100 * time.Microsecond).String()
+		c.Warnings = append(c.Warnings, *j.move.late...)
 		return err
 	})
 	h.Moved()
@@ -128,6 +127,8 @@ const bridgeKind = "bridge"
 // before and after are what the journal keeps of a job.
 type (
 	before struct {
+		NIC     string            `json:"nic"`
+		Bridge  string            `json:"bridge"`
 		Kernel  json.RawMessage   `json:"kernel"`
 		Manager netfiles.Manager  `json:"manager,omitempty"`
 		Shield  []netfiles.Change `json:"shield,omitempty"`
@@ -141,10 +142,10 @@ type (
 
 // arming is the entry of the journal.
 func (j job) arming(within time.Duration) (confirm.Change, error) {
-	then, err := json.Marshal(before{j.move.Before, j.manager, j.shield})
+	then, err := json.Marshal(before{j.nic, j.bridge, j.move.Before, j.manager, j.shield})
 	if err != nil {
 		return confirm.Change{}, err
 	}
-	next, err := json.Marshal(after{j.into, record{Bridge: j.bridge, NIC: j.nic, Manager: j.manager, Files: j.files, Made: time.Now()}, j.shield})
+	next, err := json.Marshal(after{j.into, record{Bridge: j.bridge, NIC: j.nic, Manager: j.manager, Files: j.files, Own: j.move.Own, Made: time.Now()}, j.shield})
 	return confirm.Change{Kind: bridgeKind, What: j.what(), Holds: []string{j.nic, j.bridge}, Within: within, Before: then, After: next}, err
 }

@@ -207,49 +207,14 @@ func TestFileThatSomebodyMadeIsNotOverwritten(t *testing.T) {
 	})
 }
 
-// A lease that nobody renews ends, and the host with it.
-func TestLeaseNeedsSomebodyWhoRenewsIt(t *testing.T) {
+// The manager renews the lease, and that is told.
+func TestLeaseIsRenewedByTheManager(t *testing.T) {
 	t.Parallel()
 	r := newRig(t)
 	r.kernel.leased = true
 	c, err := r.ConvertBridge(t.Context(), api.ConvertBridge{Interface: "eth0", Plan: true})
 	if err != nil || !strings.Contains(strings.Join(c.Warnings, ""), "systemd-networkd renews it there") {
 		t.Errorf("%v, %v", c.Warnings, err)
-	}
-	if err := os.RemoveAll(filepath.Join(r.root, "etc")); err != nil {
-		t.Fatal(err)
-	}
-	if _, err := r.ConvertBridge(t.Context(), api.ConvertBridge{Interface: "eth0"}); err == nil || !strings.Contains(err.Error(), "nobody would renew it on br0") {
-		t.Errorf("error %v", err)
-	}
-	r.kernel.is(t, "eth0")
-	if _, err := r.ConvertBridge(t.Context(), api.ConvertBridge{Interface: "eth0", Volatile: true}); err != nil {
-		t.Error(err)
-	}
-}
-
-// The resolvers of the NIC are given to the bridge, and what hinders that is told.
-func TestResolversGoAlong(t *testing.T) {
-	t.Parallel()
-	r := newRig(t)
-	nstest.Run(t, r.NS, "sh", "-ec", "ip link add eth0 type veth peer name br0")
-	var given []int
-	fault := error(nil)
-	r.HoldDNS = func(_ context.Context, from int) (func(context.Context, int) error, error) {
-		return func(_ context.Context, to int) error { given = []int{from, to}; return fault }, nil
-	}
-	r.convert()
-	one, err1 := indexOf(r.NS, "eth0")
-	two, err2 := indexOf(r.NS, "br0")
-	if err1 != nil || err2 != nil || len(given) != 2 || given[0] != one || given[1] != two {
-		t.Errorf("given %v, want from %d to %d; %v, %v", given, one, two, err1, err2)
-	}
-	if _, err := r.RollbackChange(t.Context(), ""); err != nil {
-		t.Fatal(err)
-	}
-	fault = errors.New("the bus is broken")
-	if c := r.convert(); !strings.Contains(strings.Join(c.Warnings, ""), "the resolvers of eth0 stay where they are: the bus is broken") {
-		t.Errorf("warnings %v", c.Warnings)
 	}
 }
 

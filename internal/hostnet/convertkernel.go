@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"log/slog"
 	"path"
 	"slices"
 	"strings"
@@ -20,6 +21,9 @@ import (
 type links struct {
 	ns       *netns.NS
 	beforeOp func()
+	log      *slog.Logger
+	// resolvers has what is registered for links; nil = nobody.
+	resolvers Resolvers
 	// borrowed are settings that kvmnet has changed, by their paths, with the values that
 	// are the host's own. Those are moved, for the others are given back.
 	borrowed func() (map[string]string, error)
@@ -31,24 +35,47 @@ func (l links) into(nic, bridge string, o bridgeOptions) (move, error) {
 	if err != nil {
 		return move{}, err
 	}
+	b := before.Bridge
+	if b != nil && ofNetworks(b.Link.Alias) {
+		return move{}, conflict(fmt.Sprintf("move %s into a bridge: %s is the bridge of a network: give the guests a network of mode bridge, or take another name", nic, bridge))
+	}
+	unheard := l.holdDNS(&before)
 	ops, warnings, err := hostlink.Convert(before, hostlink.Options{Bridge: bridge, STP: o.STP, Delay: o.Delay})
 	if err != nil {
 		return move{}, conflict(fmt.Sprintf("move %s into a bridge: %v", nic, err))
 	}
-	return l.move(before, ops, warnings)
+	m, err := l.move(before, ops, warnings, dnsInto(before, bridge))
+	if err == nil && b != nil {
+		m.Own, err = json.Marshal(b)
+	}
+	m.Warnings = append(m.Warnings, unheard...)
+	return m, err
 }
 
 // back implements kernel.
-func (l links) back(bridge, nic string) (move, error) {
+func (l links) back(bridge, nic string, own json.RawMessage) (move, error) {
 	before, err := l.look(nic, bridge)
 	if err != nil {
 		return move{}, err
 	}
-	ops, warnings, err := hostlink.Unconvert(before)
+	var of *hostlink.State
+	if own != nil {
+		if err := json.Unmarshal(own, &of); err != nil {
+			return move{}, fmt.Errorf("read what %s had before %s: %w", bridge, nic, err)
+		}
+	}
+	ops, warnings, err := hostlink.Unconvert(before, of)
 	if err != nil {
 		return move{}, conflict(fmt.Sprintf("move %s out of %s: %v", nic, bridge, err))
 	}
-	return l.move(before, ops, warnings)
+	unheard := l.holdDNS(&before)
+	dns, err := l.dnsBack(before, of)
+	if err != nil {
+		return move{}, err
+	}
+	m, err := l.move(before, ops, warnings, dns)
+	m.Warnings = append(m.Warnings, unheard...)
+	return m, err
 }
 
 // look is what there is, with the host's own values of what we have borrowed.
@@ -77,13 +104,18 @@ func (l links) look(nic, bridge string) (hostlink.State, error) {
 	return s, nil
 }
 
-func (l links) move(before hostlink.State, ops []hostlink.Op, warnings []hostlink.Warning) (move, error) {
+func (l links) move(before hostlink.State, ops []hostlink.Op, warnings []hostlink.Warning, dns []present) (move, error) {
 	data, err := json.Marshal(before)
 	if err != nil {
 		return move{}, err
 	}
-	m := move{Before: data, outage: new(time.Duration)}
-	m.do = func(ctx context.Context) (err error) { *m.outage, err = l.do(ctx, ops); return err }
+	m := move{Before: data, outage: new(time.Duration), late: new([]string)}
+	m.do = func(ctx context.Context) (err error) {
+		if *m.outage, err = l.do(ctx, ops); err == nil {
+			*m.late = l.giveDNS(ctx, dns)
+		}
+		return err
+	}
 	for _, op := range ops {
 		m.Ops = append(m.Ops, op.String())
 	}
@@ -112,19 +144,26 @@ func (l links) live(name string) (spec.HostInterface, error) {
 func (l links) apply(ctx context.Context, m move) error { return m.do(ctx) }
 
 // do tells the time from when the NIC goes in or out of the bridge: what comes before
-// is beside what is in use.
+// is beside what is in use, and when it waits for the kernel to notice something the way
+// is there.
 func (l links) do(ctx context.Context, ops []hostlink.Op) (outage time.Duration, err error) {
-	begun := time.Now()
+	begun, ended := time.Now(), time.Time{}
 	err = hostlink.Apply(ctx, l.ns, ops, func(_ int, op hostlink.Op) error {
-		if text := op.String(); strings.Contains(text, " master ") || strings.HasSuffix(text, " nomaster") {
+		switch text := op.String(); {
+		case strings.Contains(text, " master ") || strings.HasSuffix(text, " nomaster"):
 			begun = time.Now()
+		case strings.Contains(text, "the kernel notices") && ended.IsZero():
+			ended = time.Now()
 		}
 		if l.beforeOp != nil {
 			l.beforeOp()
 		}
 		return nil
 	})
-	return time.Since(begun), err
+	if ended.Before(begun) {
+		ended = time.Now()
+	}
+	return ended.Sub(begun), err
 }
 
 // revert implements kernel.
@@ -139,12 +178,18 @@ func (l links) revert(ctx context.Context, data json.RawMessage) error {
 			return err
 		}
 		ops, err := hostlink.Revert(now, before)
-		if err != nil || len(ops) == 0 {
+		if err != nil {
 			return err
+		}
+		if len(ops) == 0 {
+			break
 		}
 		if _, err := l.do(ctx, ops); err != nil {
 			return err
 		}
+	}
+	for _, w := range l.giveDNS(ctx, dnsBefore(before)) {
+		l.log.Warn("give links their resolvers again", "trouble", w)
 	}
 	return nil
 }

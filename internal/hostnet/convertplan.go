@@ -22,7 +22,7 @@ func (h *Host) planInto(r api.ConvertBridge) (job, error) {
 			return job{}, err
 		}
 	}
-	if err := h.free(&j); err != nil {
+	if err := errors.Join(h.free(&j), h.unconverted(j.bridge), h.mayMoveLease(j.nic)); err != nil {
 		return job{}, err
 	}
 	o := bridgeOptions{r.STP, r.Delay}
@@ -96,46 +96,17 @@ func (h *Host) free(j *job) error {
 	return nil
 }
 
-// planFiles works out what is written once the change is confirmed.
-func (h *Host) planFiles(j *job, o bridgeOptions) error {
-	tree, err := netfiles.Read(h.Root, h.OwnDir)
-	if err != nil {
-		return fmt.Errorf("read the files of network managers: %w", err)
-	}
-	if j.manager, err = netfiles.Detect(tree, j.nic, h.asker()); err != nil {
-		return refusal(err)
-	}
-	if err := j.leased(); err != nil {
+// unconverted refuses a bridge that took the place of another NIC: one record tells how
+// to take one back.
+func (h *Host) unconverted(bridge string) error {
+	switch r, err := h.recorded(bridge); {
+	case err == nil:
+		return conflict(fmt.Sprintf("%s took the place of %s: 'kvmnet bridge unconvert %[1]s' first, or take another name", bridge, r.NIC))
+	case isNotFound(err):
+		return nil
+	default:
 		return err
 	}
-	c := j.conversion(o)
-	if j.files, err = netfiles.Bridge(tree, j.manager, c); err != nil {
-		return refusal(err)
-	}
-	j.warnings = append(j.warnings, netfiles.Warnings(tree, j.manager, c)...)
-	j.shield, err = netfiles.Shield(tree, j.manager, c)
-	return refusal(err)
-}
-
-// conversion is what netfiles needs to know.
-func (j *job) conversion(o bridgeOptions) netfiles.Conversion {
-	return netfiles.Conversion{NIC: j.nic, Bridge: j.bridge, MAC: j.move.Live.MAC, STP: o.STP, Delay: o.Delay, MTU: j.move.Live.MTU, Live: j.move.Live}
-}
-
-// leased tells what becomes of a lease. The kernel lets the address end with it, and
-// whoever asked for it asks at the NIC.
-func (j *job) leased() error {
-	ip := j.move.Live.IPv4
-	switch {
-	case ip == nil || !ip.DHCP:
-	case j.manager == netfiles.Own:
-		return conflict(fmt.Sprintf("%[1]s has its address from a DHCP server, and nobody would renew it on %[2]s: no network manager has %[1]s. "+
-			"Give it to one, such as systemd-networkd, or a fixed address; or convert with --no-persist and run a DHCP client on %[2]s", j.nic, j.bridge))
-	default:
-		j.warnings = append(j.warnings, fmt.Sprintf("%s has its address from a DHCP server: it is valid on %s for as long as the lease; "+
-			"%s renews it there once the change is confirmed and it has read its files, at the latest after a boot", j.nic, j.bridge, j.manager))
-	}
-	return nil
 }
 
 // refusal gives what netfiles refuses its code.
@@ -163,10 +134,11 @@ func (h *Host) planBack(bridge string) (job, error) {
 	if err := h.free(&j); err != nil {
 		return job{}, err
 	}
-	if j.move, err = h.kernel.back(bridge, r.NIC); err != nil {
+	if j.move, err = h.kernel.back(bridge, r.NIC, r.Own); err != nil {
 		return job{}, err
 	}
 	j.warnings = append(j.warnings, j.move.Warnings...)
+	j.warnings = append(j.warnings, h.unconvertedLease(r)...)
 	if j.manager == "" {
 		return j, nil
 	}

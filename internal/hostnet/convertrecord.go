@@ -22,6 +22,7 @@ type record struct {
 	NIC     string            `json:"nic"`
 	Manager netfiles.Manager  `json:"manager,omitempty"` // "" = no files were written
 	Files   []netfiles.Change `json:"files,omitempty"`
+	Own     json.RawMessage   `json:"own,omitempty"` // what the bridge had before; nil = it was made for the NIC
 	Made    time.Time         `json:"made"`
 }
 
@@ -76,6 +77,11 @@ func (h *Host) recorded(bridge string) (record, error) {
 		return record{}, fmt.Errorf("read %s: %w", h.recordPath(bridge), err)
 	}
 	return r, nil
+}
+
+func isNotFound(err error) bool {
+	var coded *api.Error
+	return errors.As(err, &coded) && coded.Code == api.CodeNotFound
 }
 
 // Conversions implements api.BridgeService.

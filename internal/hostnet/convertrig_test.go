@@ -26,13 +26,16 @@ type fakeKernel struct {
 	links   []string
 	broken  error // what apply says, after half of the work
 	reverts int
+	own     json.RawMessage // of the bridge that is there
+	given   json.RawMessage // what back was told of that
 }
 
 func (k *fakeKernel) into(nic, bridge string, o bridgeOptions) (move, error) {
 	return k.move(nic+" in "+bridge, fmt.Sprintf("link add %s type bridge stp %v", bridge, o.STP), "link set "+nic+" master "+bridge)
 }
 
-func (k *fakeKernel) back(bridge, nic string) (move, error) {
+func (k *fakeKernel) back(bridge, nic string, own json.RawMessage) (move, error) {
+	k.given = own
 	return k.move(nic, "link set "+nic+" nomaster", "link del "+bridge)
 }
 
@@ -41,7 +44,7 @@ func (k *fakeKernel) move(to string, ops ...string) (move, error) {
 	defer k.mu.Unlock()
 	before, err := json.Marshal(k.state)
 	live := spec.HostInterface{Name: "eth0", MAC: spec.GenerateMAC("eth0"), MTU: 1500, IPv4: &spec.InterfaceIP{DHCP: k.leased}}
-	return move{Ops: ops, Before: before, Live: live, outage: new(time.Millisecond), do: func(context.Context) error {
+	return move{Ops: ops, Before: before, Own: k.own, Live: live, outage: new(time.Millisecond), late: new([]string), do: func(context.Context) error {
 		k.mu.Lock()
 		defer k.mu.Unlock()
 		if k.broken != nil {

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"log/slog"
 	"maps"
+	"net/netip"
 	"os"
 	"path/filepath"
 	"strings"
@@ -31,9 +32,13 @@ type Options struct {
 	// Borrowed are settings of the host that kvmnet has changed, by their paths, with the
 	// values that are the host's own; nil = none.
 	Borrowed func() (map[string]string, error)
-	// HoldDNS reads the resolvers that are registered for a link, by its number, and
-	// returns how to give them to another one; nil = there are none.
-	HoldDNS func(ctx context.Context, index int) (give func(ctx context.Context, index int) error, err error)
+	// Resolvers has those that are registered for links; nil = there are none.
+	Resolvers Resolvers
+	// Leases gets addresses by DHCP for interfaces that kvmnet itself defines; nil = nobody
+	// does. LeaseDNS registers the resolvers that come with them for a link, by its number;
+	// nil = nobody wants to know.
+	Leases   Leases
+	LeaseDNS func(ctx context.Context, index int, servers []netip.Addr, domains []string) error
 	// Moved is called after an interface was moved into a bridge or back; nil = nothing.
 	Moved func()
 	// Kinds are changes of others that wait for a confirmation in the same way.
@@ -53,6 +58,7 @@ type Host struct {
 	watches sync.WaitGroup // for confirmations by new connections
 
 	kernel kernel
+	leases leases
 
 	turns sync.Mutex // who plans and arms a change
 }
@@ -69,6 +75,7 @@ func Open(o Options) (*Host, error) {
 	if o.Moved == nil {
 		o.Moved = func() {}
 	}
+	moved := o.Moved
 	if o.Run == nil {
 		o.Run = run
 	}
@@ -76,20 +83,24 @@ func Open(o Options) (*Host, error) {
 	if err != nil {
 		return nil, err
 	}
-	h := &Host{Options: o, kernel: links{o.NS, o.BeforeOp, o.Borrowed}}
+	h := &Host{Options: o, leases: newLeases()}
+	h.kernel = links{ns: o.NS, beforeOp: o.BeforeOp, log: o.Log, resolvers: o.Resolvers, borrowed: o.Borrowed}
 	kinds := maps.Clone(o.Kinds)
 	if kinds == nil {
 		kinds = map[string]confirm.Kind{}
 	}
-	kinds[bridgeKind] = bridging{h}
-	kinds[interfacesKind] = opening{h}
+	kinds[bridgeKind] = pausing{bridging{h}, h}
+	kinds[interfacesKind] = pausing{opening{h}, h}
+	kinds[definitionKind] = defining{h}
+	h.Moved = func() { h.LookAtLeases(); moved() }
 	h.journal, err = confirm.Open(confirm.Options{Dir: filepath.Join(o.StateDir, "changes"), Boot: boot, Kinds: kinds, Log: o.Log,
-		Ended: func(confirm.Entry) { o.Moved() }, BeforeWrite: o.BeforeWrite})
+		Ended: func(confirm.Entry) { h.Moved() }, BeforeWrite: o.BeforeWrite})
 	return h, err
 }
 
 // Close reverts what nobody confirmed: nobody watches the deadlines any more.
 func (h *Host) Close(ctx context.Context) error {
+	h.endLeases()
 	err := h.journal.Close(ctx)
 	h.watches.Wait()
 	return err

@@ -32,7 +32,7 @@ func (h *Host) BridgeInterface(ctx context.Context, r api.BridgeInterface) (api.
 	}
 	b := shapeOf(i).Bridged(r.Bridge, r.STP, r.Delay)
 	b.Default()
-	if err := h.alone(func() error { return h.defineChecked(b) }); err != nil || !r.Start {
+	if err := h.alone(func() error { return h.defineChecked(ctx, b) }); err != nil || !r.Start {
 		return done, err
 	}
 	started, err := h.StartInterface(ctx, api.InterfaceAction{Name: r.Bridge, Peer: r.Peer})
@@ -60,7 +60,7 @@ func shapeOf(i api.HostInterface) spec.HostInterface {
 }
 
 // defineChecked defines an interface that no file says anything of.
-func (h *Host) defineChecked(i spec.HostInterface) error {
+func (h *Host) defineChecked(ctx context.Context, i spec.HostInterface) error {
 	if problems := i.Validate(); len(problems) > 0 {
 		return &api.Error{Code: api.CodeInvalid, Message: "define " + i.Name + ": " + problems[0].String()}
 	}
@@ -68,7 +68,7 @@ func (h *Host) defineChecked(i spec.HostInterface) error {
 	if err != nil {
 		return err
 	}
-	return h.define(d)
+	return h.define(ctx, d)
 }
 
 // UnbridgeInterface implements api.InterfaceService. A bridge that is up gives all back
@@ -129,7 +129,7 @@ func (h *Host) planOut(s sight, i api.HostInterface, p spec.HostInterface) (job,
 	if j.manager, j.files, err = s.outOfFiles(i, p); err != nil {
 		return job{}, refusal(err)
 	}
-	j.move, err = h.kernel.back(j.bridge, j.nic)
+	j.move, err = h.kernel.back(j.bridge, j.nic, nil)
 	j.warnings = append(j.warnings, j.move.Warnings...)
 	return j, err
 }
@@ -157,10 +157,11 @@ func (h *Host) unbridgeFiles(ctx context.Context, s sight, i api.HostInterface, 
 	if err != nil {
 		return err
 	}
-	if err := netfiles.Write(h.Root, changes); err != nil {
-		return fmt.Errorf("take %s out of %s: %w", p.Name, i.Name, err)
+	r := rewriting{Name: i.Name, Files: changes}
+	if r.Before, err = h.definition(i.Name); err != nil {
+		return err
 	}
-	if err := h.forgetDefinition(i.Name); err != nil || i.Live == nil {
+	if err := h.rewrite(ctx, "take "+p.Name+" out of", r); err != nil || i.Live == nil {
 		return err
 	}
 	now, err := h.look()

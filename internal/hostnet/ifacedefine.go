@@ -2,7 +2,6 @@ package hostnet
 
 import (
 	"context"
-	"fmt"
 	"strings"
 
 	"kvmnet/internal/api"
@@ -11,7 +10,7 @@ import (
 )
 
 // DefineInterface implements api.InterfaceService.
-func (h *Host) DefineInterface(_ context.Context, r api.DefineInterface) (api.DefinedInterface, error) {
+func (h *Host) DefineInterface(ctx context.Context, r api.DefineInterface) (api.DefinedInterface, error) {
 	i, notes, err := readInterface(r)
 	if err != nil {
 		return api.DefinedInterface{}, err
@@ -20,7 +19,7 @@ func (h *Host) DefineInterface(_ context.Context, r api.DefineInterface) (api.De
 	defer h.turns.Unlock()
 	d, err := h.planDefinition(i)
 	if err == nil && !r.DryRun {
-		err = h.define(d)
+		err = h.define(ctx, d)
 	}
 	if err != nil {
 		return api.DefinedInterface{}, refuse(refusal(err))
@@ -121,27 +120,21 @@ func (h *Host) mayChange(names ...string) error {
 	return nil
 }
 
-// define writes a definition. Its record is there before the files are, so that there
-// is always a way back.
-func (h *Host) define(d definition) error {
+// define writes a definition.
+func (h *Host) define(ctx context.Context, d definition) error {
 	old, err := h.definition(d.Name)
-	switch d.written = d.Files; {
-	case err != nil:
+	if err != nil {
 		return err
-	case old != nil:
+	}
+	r := rewriting{Name: d.Name, Files: d.Files, Before: old, After: &d}
+	if old != nil {
 		d = old.followedBy(d)
 	}
-	if err := h.keepDefinition(d); err != nil {
-		return err
-	}
-	if err := netfiles.Write(h.Root, d.written); err != nil {
-		return fmt.Errorf("define %s: %w", d.Name, err)
-	}
-	return nil
+	return h.rewrite(ctx, "define", r)
 }
 
 // UndefineInterface implements api.InterfaceService.
-func (h *Host) UndefineInterface(_ context.Context, name string) error {
+func (h *Host) UndefineInterface(ctx context.Context, name string) error {
 	h.turns.Lock()
 	defer h.turns.Unlock()
 	s, err := h.look()
@@ -158,30 +151,29 @@ func (h *Host) UndefineInterface(_ context.Context, name string) error {
 	if err := h.mayChange(i.Name); err != nil {
 		return refuse(err)
 	}
-	changes, err := h.undefinition(s, i.Name)
+	r, err := h.undefinition(s, i.Name)
 	if err == nil {
-		err = netfiles.Write(h.Root, changes)
-	}
-	if err == nil {
-		err = h.forgetDefinition(i.Name)
+		err = h.rewrite(ctx, "undefine", r)
 	}
 	return refuse(refusal(err))
 }
 
 // undefinition works out what takes a definition away: the way back of how it was
 // defined, as long as the files are as that left them, and there was none before.
-func (h *Host) undefinition(s sight, name string) ([]netfiles.Change, error) {
-	record, err := h.definition(name)
-	if err != nil {
-		return nil, err
+func (h *Host) undefinition(s sight, name string) (rewriting, error) {
+	r := rewriting{Name: name}
+	var err error
+	if r.Before, err = h.definition(name); err != nil {
+		return r, err
 	}
-	if record != nil && record.stands(s.tree) {
+	if record := r.Before; record != nil && record.stands(s.tree) {
 		e := newEdits(s.tree)
-		back := netfiles.Undo(record.Files)
-		e.add(back)
+		r.Files = netfiles.Undo(record.Files)
+		e.add(r.Files)
 		if before, err := netfiles.Defined(e.tree, record.Manager, name); err == nil && before == nil {
-			return back, nil
+			return r, nil
 		}
 	}
-	return netfiles.Undefine(s.tree, s.defined[name].Manager, name)
+	r.Files, err = netfiles.Undefine(s.tree, s.defined[name].Manager, name)
+	return r, err
 }

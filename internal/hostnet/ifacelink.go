@@ -25,8 +25,12 @@ func (h *Host) startLink(ctx context.Context, i spec.HostInterface) error {
 			ops = append(ops, hostlink.Stop(l.HostInterface)...)
 		}
 	}
-	start, _ := hostlink.Start(i)
+	start, acquire := hostlink.Start(unleased(i))
+	if acquire.IPv6 {
+		h.Log.Warn("nobody asks for an address by DHCPv6: kvmnet has no client for it", "interface", i.Name)
+	}
 	err = hostlink.Apply(ctx, h.NS, append(ops, start...), nil)
+	h.LookAtLeases()
 	if err == nil {
 		return nil
 	}

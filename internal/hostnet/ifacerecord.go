@@ -18,14 +18,11 @@ type definition struct {
 	Name    string            `json:"name"`
 	Manager netfiles.Manager  `json:"manager"`
 	Files   []netfiles.Change `json:"files"` // from before the first definition on
-
-	written []netfiles.Change // by the last one
 }
 
 // followedBy is one definition after another of the same interface. What others changed
 // in between stays as they left it.
 func (d definition) followedBy(next definition) definition {
-	next.written = next.Files
 	for _, c := range next.Files {
 		if !d.left(c) {
 			return next
@@ -51,11 +48,7 @@ func (d definition) left(next netfiles.Change) bool {
 // stands reports whether all files are as the definition left them.
 func (d definition) stands(t netfiles.Tree) bool {
 	for _, c := range d.Files {
-		var now []byte
-		if f := t.Files[c.Path]; f != nil {
-			now = append([]byte{}, f.Text...)
-		}
-		if !sameFile(now, c.After) {
+		if !sameFile(textOf(t, c.Path), c.After) {
 			return false
 		}
 	}

@@ -57,17 +57,29 @@ func (h *Host) unbind(ctx context.Context, then begun, live bool) error {
 			continue
 		}
 		if live {
-			m, err := h.kernel.back(c.Bridge, c.Interface)
-			if err == nil {
-				err = h.kernel.apply(ctx, m)
-			}
-			if err != nil {
-				return fmt.Errorf("take %s out of %s: %w", c.Interface, c.Bridge, err)
+			if err := h.takeOut(ctx, c.Bridge); err != nil {
+				return err
 			}
 		}
 		if err := h.forget(c.Bridge); err != nil {
 			return err
 		}
+	}
+	return nil
+}
+
+// takeOut has a bridge give all back to the NIC that was converted into it.
+func (h *Host) takeOut(ctx context.Context, bridge string) error {
+	r, err := h.recorded(bridge)
+	if err != nil {
+		return err
+	}
+	m, err := h.kernel.back(bridge, r.NIC, r.Own)
+	if err == nil {
+		err = h.kernel.apply(ctx, m)
+	}
+	if err != nil {
+		return fmt.Errorf("take %s out of %s: %w", r.NIC, bridge, err)
 	}
 	return nil
 }

@@ -34,7 +34,11 @@ func (h *Host) StartInterface(ctx context.Context, r api.InterfaceAction) (api.I
 	if name, is := h.sessionBy(r.Peer, carriers); is && !r.Force {
 		return api.InterfaceChange{}, conflict(fmt.Sprintf("start %s: your session comes by %s, which would lose its addresses: 'kvmnet bridge convert %[2]s' moves them without an interruption; or say it with force", def.Name, name))
 	}
-	return api.InterfaceChange{Interface: def.Name}, h.alone(func() error { return h.bringUp(ctx, s, s.defined[def.Name].Manager, def) })
+	err = h.alone(func() error { return h.bringUp(ctx, s, s.defined[def.Name].Manager, def) })
+	if err == nil {
+		err = h.awaitLease(ctx, def.Name) // while others have their turn
+	}
+	return api.InterfaceChange{Interface: def.Name}, err
 }
 
 // findTop finds an interface that is no port of another one.
@@ -92,7 +96,7 @@ func (h *Host) sessionBy(p api.Peer, names []string) (string, bool) {
 func (h *Host) takeOver(ctx context.Context, def spec.HostInterface, peer api.Peer) (api.Conversion, error) {
 	return h.change(ctx, 0, peer, false, func() (job, error) {
 		j := job{nic: def.Ports()[0].Name, bridge: def.Name, into: true}
-		if err := h.free(&j); err != nil {
+		if err := errors.Join(h.free(&j), h.mayMoveLease(j.nic)); err != nil {
 			return job{}, err
 		}
 		record, err := h.definition(def.Name)

@@ -19,7 +19,7 @@ const settled = 10 * time.Second
 func (h *Host) bringUp(ctx context.Context, s sight, m netfiles.Manager, i spec.HostInterface) error {
 	commands := s.startCommands(m, i)
 	switch {
-	case len(commands) == 0 && asksOnly(i):
+	case len(commands) == 0 && asksOnly(i) && !h.asksFor(m, i):
 		return conflict(fmt.Sprintf("start %s: it gets its addresses by DHCP, and no network manager runs that would ask for them: start that, or define addresses", i.Name))
 	case len(commands) == 0:
 		return h.startLink(ctx, i)
@@ -43,9 +43,16 @@ func asksOnly(i spec.HostInterface) bool {
 	return asks
 }
 
+// asksFor reports whether our own client gets an address for an interface. There is none
+// for IPv6.
+func (h *Host) asksFor(m netfiles.Manager, i spec.HostInterface) bool {
+	return h.Leases != nil && m == netfiles.Own && i.IPv4 != nil && i.IPv4.DHCP
+}
+
 // takeDown stops an interface through its manager if that runs, and in the kernel if it
 // is still up then. A device that was made, and that no file makes any more, goes.
 func (h *Host) takeDown(ctx context.Context, s sight, i api.HostInterface) error {
+	h.farewell(i.Name)
 	for _, line := range s.stopCommands(netfiles.Manager(i.Manager), i.Name) {
 		if err := h.Run(ctx, strings.Fields(line)); err != nil {
 			h.Log.Warn("stop an interface by its manager", "interface", i.Name, "error", err)

@@ -80,7 +80,7 @@ func (s *outpost) begin(within string, options ...string) *remote {
 	s.t.Helper()
 	sh := s.shell(options...)
 	s.t.Cleanup(sh.end)
-	sh.send(s.kvmnet("bridge convert eth0 --confirm-within " + within))
+	sh.send(s.kvmnet("bridge convert eth0 --name br0 --confirm-within " + within))
 	if _, err := sh.until("from a new SSH session:", 20*time.Second); err != nil {
 		s.t.Fatalf("%v\n%s", err, s.daemon.Log)
 	}
@@ -109,7 +109,7 @@ func (s *outpost) killClient(within string) {
 	s.t.Helper()
 	sh := s.shell()
 	s.t.Cleanup(sh.end)
-	sh.send(s.kvmnet("bridge convert eth0 --confirm-within "+within) + " & pid=$!")
+	sh.send(s.kvmnet("bridge convert eth0 --name br0 --confirm-within "+within) + " & pid=$!")
 	if _, err := sh.until("from a new SSH session:", 20*time.Second); err != nil {
 		s.t.Fatalf("%v\n%s", err, s.daemon.Log)
 	}
@@ -142,7 +142,7 @@ func (s *outpost) cut(role daemontest.Role, then func(*remote)) {
 	s.fine(err)
 	sh := s.shell()
 	s.t.Cleanup(sh.end)
-	sh.send(s.kvmnet("bridge convert eth0 --confirm-within 1s & ")) // it outlives the daemon by its patience
+	sh.send(s.kvmnet("bridge convert eth0 --name br0 --confirm-within 1s & ")) // it outlives the daemon by its patience
 	then(sh)
 	nstest.Eventually(s.t, 30*time.Second, func() error {
 		select {
@@ -192,7 +192,7 @@ func TestConversionEndsBeforeOrAfter(t *testing.T) {
 	var runs, kept atomic.Int64
 	t.Run("all", func(t *testing.T) {
 		for i, a := range addressings() {
-			if !*everyOp && i != 0 && i != 7 {
+			if !*everyOp && i != 0 && i != 7 && i != 10 {
 				continue
 			}
 			t.Run(a.String(), func(t *testing.T) {

@@ -5,6 +5,7 @@ import (
 	"net/netip"
 	"os"
 	"path/filepath"
+	"regexp"
 	"strconv"
 	"strings"
 	"testing"
@@ -41,6 +42,7 @@ type addressing struct {
 	six    bool // IPv6, else IPv4
 	dhcp   bool // the address has an end, and is asked for at boot
 	onlink bool // a host address, and a gateway that no prefix holds
+	joins  bool // there is a bridge br0 already, with an address and a port
 }
 
 func (a addressing) String() string {
@@ -53,6 +55,9 @@ func (a addressing) String() string {
 	}
 	if a.onlink {
 		words[2] = "onlink"
+	}
+	if a.joins {
+		words = append(words, "joins")
 	}
 	return strings.Join(words, " ")
 }
@@ -78,6 +83,14 @@ func (a addressing) gateway() netip.Addr {
 		return netip.MustParseAddr("2001:db8:2::1")
 	}
 	return netip.MustParseAddr("192.0.2.1")
+}
+
+// own is the address that the bridge has before.
+func (a addressing) own() netip.Prefix {
+	if a.six {
+		return netip.MustParsePrefix("2001:db8:7::1/64")
+	}
+	return netip.MustParsePrefix("10.7.0.1/24")
 }
 
 // networkFile is what systemd-networkd has of the NIC.
@@ -107,6 +120,10 @@ func newOutpost(t testing.TB, a addressing) *outpost {
 	s.fine(os.WriteFile(s.program, text, 0o755))
 	s.daemon = daemontest.NewMachine(t, nil)
 	s.write("/etc/systemd/network/10-eth0.network", a.networkFile())
+	if a.joins {
+		s.write("/etc/systemd/network/20-br0.netdev", "[NetDev]\nName=br0\nKind=bridge\nMACAddress=02:00:00:00:07:01\n")
+		s.write("/etc/systemd/network/20-br0.network", "[Match]\nName=br0\n\n[Network]\nAddress="+a.own().String()+"\n")
+	}
 	s.write("/etc/systemd/system/multi-user.target.wants/systemd-networkd.service", "")
 	s.boot()
 	return s
@@ -151,6 +168,11 @@ func (s *outpost) boot() {
 	}
 	for _, d := range defined {
 		s.bringUp(d.Interface)
+	}
+	if s.net.joins {
+		s.ip("link", "add", "guest", "master", "br0", "address", "02:00:00:00:07:02", "type", "veth", "peer", "name", "far", "address", "02:00:00:00:07:03")
+		s.ip("link", "set", "guest", "up")
+		s.ip("link", "set", "far", "up")
 	}
 	s.keys.serve(s.t, s.machine)
 	s.daemon.Start(0)
@@ -234,10 +256,13 @@ func (s *outpost) ip(words ...string) {
 	nstest.Run(s.t, s.machine.NS(), "ip", words...)
 }
 
-// dump is the machine as it is. Links have other numbers after a boot.
+// dump is the machine as it is. Links, and ports of a bridge, have other numbers after a
+// boot.
 func (s *outpost) dump() string {
-	return daemontest.Index.ReplaceAllString(nstest.Dump(s.t, s.machine.NS()), "$1")
+	return portNumber.ReplaceAllString(daemontest.Index.ReplaceAllString(nstest.Dump(s.t, s.machine.NS()), "$1"), "$1 …")
 }
+
+var portNumber = regexp.MustCompile(`(port_id|port_no|designated_port) \w+`)
 
 // files are the machine's configuration files, without those that a boot forgets.
 func (s *outpost) files() string {
