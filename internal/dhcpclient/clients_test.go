@@ -1,6 +1,7 @@
 package dhcpclient
 
 import (
+	"net/netip"
 	"os"
 	"path/filepath"
 	"strings"
@@ -187,4 +188,19 @@ func TestDamagedFilesAreNoLeases(t *testing.T) {
 		time.Sleep(time.Second)
 		r.has(got)
 	})
+}
+
+func TestLeasesAreLoggedForPeople(t *testing.T) {
+	t.Parallel()
+	var none *Lease
+	l := Lease{Address: netip.MustParsePrefix("192.0.2.9/24"), Server: netip.MustParseAddr("192.0.2.1")}
+	for want, l := range map[string]*Lease{
+		"none":                        none,
+		"192.0.2.9/24 from 192.0.2.1": &l,
+		"192.0.2.9/24 via 192.0.2.254 from 192.0.2.1 until 2030-01-02T03:04:05Z": {Address: l.Address, Server: l.Server, Gateway: netip.MustParseAddr("192.0.2.254"), Ends: time.Date(2030, 1, 2, 3, 4, 5, 0, time.UTC)},
+	} {
+		if got := l.String(); got != want {
+			t.Errorf("%q, want %q", got, want)
+		}
+	}
 }

@@ -24,6 +24,22 @@ type Lease struct {
 	Ends      time.Time            `json:"ends,omitzero"`      // zero = never
 }
 
+// String is the lease as logs have it; nil is none.
+func (l *Lease) String() string {
+	if l == nil {
+		return "none"
+	}
+	text := l.Address.String()
+	if l.Gateway.IsValid() {
+		text += " via " + l.Gateway.String()
+	}
+	text += " from " + l.Server.String()
+	if !l.Ends.IsZero() {
+		text += " until " + l.Ends.UTC().Format(time.RFC3339)
+	}
+	return text
+}
+
 // over tells whether the lease has run out.
 func (l *Lease) over(now time.Time) bool { return !l.Ends.IsZero() && !now.Before(l.Ends) }
 

@@ -248,3 +248,30 @@ func TestFaultsOfOwnFilesHaveTheirPlace(t *testing.T) {
 		t.Error(errs[1])
 	}
 }
+
+// What packages bring for machines of other kinds is no definition of this one, until
+// there is such a device.
+func TestNamesOfPackagesAreNotDefinitions(t *testing.T) {
+	t.Parallel()
+	tree := Tree{Files: map[string]*File{
+		"/usr/lib/systemd/network/80-container-host0.network": {Text: []byte("[Match]\nName=host0\n\n[Network]\nDHCP=yes\n"), Mode: 0o644},
+		"/etc/systemd/network/10-lan.network":                 {Text: []byte("[Match]\nName=eth7\n\n[Network]\nDHCP=yes\n"), Mode: 0o644},
+	}}
+	names := func() (list []string) {
+		all, errs := AllDefined(tree)
+		for _, d := range all {
+			list = append(list, d.Interface.Name)
+		}
+		if len(errs) > 0 {
+			t.Error(errs)
+		}
+		return list
+	}
+	if got := names(); !slices.Equal(got, []string{"eth7"}) {
+		t.Errorf("defined are %v", got)
+	}
+	tree.Links = map[string]Link{"host0": {Type: "ether"}}
+	if got := names(); !slices.Equal(got, []string{"eth7", "host0"}) {
+		t.Errorf("with the device, defined are %v", got)
+	}
+}

@@ -135,7 +135,10 @@ func networkdNames(t Tree) []string {
 	var names []string
 	for _, p := range networks(t, ".network") {
 		n := loadNetwork(t, p)
-		names = append(append(names, n.names()...), t.matching(n)...)
+		if !strings.HasPrefix(p, "/usr/") && !strings.HasPrefix(p, "/lib/") {
+			names = append(names, n.names()...) // packages name what few machines have, such as the host0 of containers
+		}
+		names = append(names, t.matching(n)...)
 	}
 	for _, p := range networks(t, ".netdev") {
 		if name := loadNetwork(t, p).all.get("NetDev", "Name"); name != "" {
