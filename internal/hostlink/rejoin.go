@@ -24,9 +24,9 @@ func revertToBoth(now, before State, passed time.Duration) []Op {
 		own.Link.Ready, own.Link.Multicast = true, true
 	}
 	b, back := now.Bridge.trimmed(own.Routes)
+	b, silence := b.hushed(own)
 	now.Bridge = &b
-	ops := append(toNIC(now, want, false, own), now.restore(own)...)
-	ops = append(append(ops, back...), rulesInOrder(now, before)...)
+	ops := slices.Concat(silence, toNIC(now, want, false, own), now.restore(own), back, rulesInOrder(now, before))
 	return append(ops, routesInOrder(now, before)...)
 }
 
@@ -38,7 +38,9 @@ func (s State) hasComers(before State) bool {
 
 // parted works out how an interface leaves a bridge that was there before it.
 func (s State) parted(own State) ([]Op, []Warning, error) {
+	told := s.partWarnings(own)
 	b, back := s.Bridge.trimmed(own.Routes)
+	b, silence := b.hushed(own)
 	s.Bridge = &b
 	stay, rest := b.common(own), b
 	rest = rest.without(stay)
@@ -57,8 +59,23 @@ func (s State) parted(own State) ([]Op, []Warning, error) {
 		own.Addresses, own.Link.Ready, own.Link.Multicast = stay.Addresses, true, true
 	}
 	own.Link.Flags, own.Link.Token, own.Link.Uppers = b.Link.Flags, tokenOf(own, b), upgrown(b.Link.Uppers, own.Link.Uppers)
-	ops := append(toNIC(s, want, false, stay), s.restore(own)...)
-	return append(ops, back...), s.partWarnings(own), nil
+	return slices.Concat(silence, toNIC(s, want, false, stay), s.restore(own), back), told, nil
+}
+
+// hushed is a bridge that has the kernel make no temporary addresses while those leave
+// it that they are made of: the kernel makes the next one when one goes
+// (addrconf_verify_rtnl in net/ipv6/addrconf.c).
+func (s State) hushed(own State) (State, []Op) {
+	leaves := func(a Address) bool {
+		_, stays := findAddress(own.Addresses, a.id())
+		return a.flags()&unix.IFA_F_MANAGETEMPADDR != 0 && !stays
+	}
+	if value := s.Settings[temporary]; value < "1" || !slices.ContainsFunc(s.Addresses, leaves) {
+		return s, nil
+	}
+	s.Settings = maps.Clone(s.Settings)
+	s.Settings[temporary] = quiet[temporary]
+	return s, []Op{setting{s.Name, temporary, quiet[temporary]}}
 }
 
 // partWarnings tell what of the bridge has no place on the interface: what it had

@@ -26,8 +26,8 @@ type Change struct {
 	Before []byte      `json:"before,omitzero"` // nil is no file, which an empty one is not
 	After  []byte      `json:"after,omitzero"`
 	Mode   fs.FileMode `json:"mode"`            // of the file after; of the file before where there is one
-	UID    int         `json:"uid,omitempty"`   // owner of the file before
-	GID    int         `json:"gid,omitempty"`   // group of the file before
+	UID    int         `json:"uid,omitempty"`   // owner of the file, after and before
+	GID    int         `json:"gid,omitempty"`   // group of the file
 	Link   string      `json:"link,omitempty"`  // the path is a symbolic link to this; the content is that of its target
 	Touch  bool        `json:"touch,omitempty"` // the content stays; programs are to see that the file was written
 	Dirs   []string    `json:"dirs,omitempty"`  // above a new file: made with it, and removed with it when empty

@@ -26,6 +26,16 @@ func (e *edit) set(path, text string, mode fs.FileMode) {
 	e.after[path] = &f
 }
 
+// copy gives a file content that is from another one: a new one gets that one's mode and
+// owner. It may hold a secret, and its manager may be no root, as systemd-networkd.
+func (e *edit) copy(path, text, from string) {
+	if f := e.tree.Files[from]; f != nil && e.tree.Files[path] == nil {
+		e.after[path] = &File{Text: []byte(text), Mode: f.Mode, UID: f.UID, GID: f.GID}
+		return
+	}
+	e.set(path, text, 0o644)
+}
+
 // remove takes a file away.
 func (e *edit) remove(path string) { e.after[path] = nil }
 
@@ -64,7 +74,7 @@ func (e *edit) changes() []Change {
 		now, after := e.tree.Files[p], e.after[p]
 		c := Change{Path: p}
 		if after != nil {
-			c.After, c.Mode = content(after), after.Mode
+			c.After, c.Mode, c.UID, c.GID = content(after), after.Mode, after.UID, after.GID
 		}
 		if now != nil {
 			c.Before, c.Mode, c.UID, c.GID, c.Link = content(now), now.Mode, now.UID, now.GID, now.Link

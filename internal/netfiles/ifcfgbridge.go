@@ -32,7 +32,7 @@ func ifcfgBridge(t Tree, c Conversion) ([]Change, error) {
 	}
 	e := newEdit(t)
 	head := header(unconvert(c.Bridge)) + "# The addresses are from " + f.path + ".\n"
-	e.set(ifcfgDir+"/ifcfg-"+c.Bridge, head+ifcfgOfBridge(t, f, c), networkMode(t, f.path))
+	e.copy(ifcfgDir+"/ifcfg-"+c.Bridge, head+ifcfgOfBridge(t, f, c), f.path)
 	e.set(f.path, ifcfgOfPort(f, c), 0o644)
 	ifcfgBeside(e, f, c)
 	if text := t.text(ifcfgGlobal); text != "" {
@@ -95,7 +95,7 @@ const ifcfgGlobal = "/etc/sysconfig/network"
 
 // move writes a file under another name.
 func (e *edit) move(from, to, text string) {
-	e.set(to, text, networkMode(e.tree, from))
+	e.copy(to, text, from)
 	e.remove(from)
 }
 

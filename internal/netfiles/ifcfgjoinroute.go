@@ -23,12 +23,11 @@ func (m *ifcfgMerger) beside(e *edit) {
 		if text == "" {
 			continue
 		}
-		mode := networkMode(e.tree, from)
 		if mine := e.tree.text(to); mine != "" {
 			m.sameRoutes(kind, mine, text, to, from)
 			text = m.withRoutes(kind, mine, text)
 		}
-		e.set(to, text, mode)
+		e.copy(to, text, from)
 		if m.users.path != "" {
 			e.remove(from)
 		}

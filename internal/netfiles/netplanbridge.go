@@ -52,7 +52,7 @@ func netplanBridge(t Tree, c Conversion) ([]Change, error) {
 			return nil, fmt.Errorf("write %s: %w", part.file.path, err)
 		}
 		to := editable(part.file.path)
-		e.set(to, text, networkMode(t, part.file.path))
+		e.copy(to, text, part.file.path)
 	}
 	cloudInit(e, c.Bridge, d.places())
 	return e.changes(), nil

@@ -162,7 +162,7 @@ func (j *netplanJoining) write(e *edit) error {
 		if err != nil {
 			return fmt.Errorf("write %s: %w", f.path, err)
 		}
-		e.set(editable(f.path), text, networkMode(e.tree, f.path))
+		e.copy(editable(f.path), text, f.path)
 	}
 	return nil
 }

@@ -2,7 +2,6 @@ package netfiles
 
 import (
 	"fmt"
-	"io/fs"
 	"path"
 	"slices"
 	"strings"
@@ -24,27 +23,19 @@ func networkdBridge(t Tree, c Conversion) ([]Change, error) {
 		from, users.own = "", parseUnit(networkdIP(c.Live))
 	}
 	text := head + "[Match]\nName=" + c.Bridge + "\n\n" + from + users.own.forBridge().squeeze().String()
-	e.set(base+".network", networkdIdentity(text, users, t.link(c.NIC)), networkMode(t, users.path))
+	e.copy(base+".network", networkdIdentity(text, users, t.link(c.NIC)), users.path)
 	for _, d := range users.dropins {
 		if path.Base(d) == keepName {
 			continue // KeepBack's, of this boot only
 		}
 		body := parseUnit(t.text(d)).forBridge().squeeze().String()
 		if body != "" {
-			e.set(base+".network.d/"+path.Base(d), head+"# What follows is from "+d+".\n"+body, networkMode(t, d))
+			e.copy(base+".network.d/"+path.Base(d), head+"# What follows is from "+d+".\n"+body, d)
 		}
 	}
 	e.set(base+"-"+c.NIC+".network", head+networkdPort(c, users), 0o644)
 	e.set(runNetworkd+path.Base(base)+".network.d/kvmnet-keep.conf", head+keep, 0o644)
 	return e.changes(), nil
-}
-
-// networkMode is that of the user's file: it may hold a secret.
-func networkMode(t Tree, p string) fs.FileMode {
-	if f := t.Files[p]; f != nil {
-		return f.Mode
-	}
-	return 0o644
 }
 
 // networkdPlan finds the file that is in use for the NIC, and a prefix for ours.

@@ -48,7 +48,7 @@ func networkdJoin(t Tree, c Conversion) ([]Change, error) {
 		of = j.copyBridge(e, networkdDirs[0]+"/")
 	}
 	if text := more.squeeze().String(); text != "" {
-		e.set(j.dropin(of, networkdDirs[0]), head+j.from()+text, networkMode(t, j.nic.path))
+		e.copy(j.dropin(of, networkdDirs[0]), head+j.from()+text, j.nic.path)
 	}
 	e.set(j.base()+"-"+c.NIC+".network", head+networkdPort(c, j.nic), 0o644)
 	of.dropins = append(of.dropins, j.dropin(of, networkdDirs[0]))
@@ -153,11 +153,11 @@ func (j joining) copyBridge(e *edit, dir string) network {
 	if body := j.bridge.own.only(notMatch).squeeze().String(); body != "" {
 		text += "\n" + from(j.bridge.path) + body
 	}
-	e.set(n.path, text, networkMode(j.t, j.bridge.path))
+	e.copy(n.path, text, j.bridge.path)
 	for _, d := range j.bridge.dropins {
 		if body := parseUnit(j.t.text(d)).only(notMatch).squeeze().String(); body != "" {
 			to := n.path + ".d/" + path.Base(d)
-			e.set(to, head+from(d)+body, networkMode(j.t, d))
+			e.copy(to, head+from(d)+body, d)
 			n.dropins = append(n.dropins, to)
 		}
 	}

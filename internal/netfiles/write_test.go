@@ -190,3 +190,39 @@ func TestFilesThatOthersNameAreRead(t *testing.T) {
 		t.Errorf("got %s", got)
 	}
 }
+
+// A file that says what a user's says has its mode and its group: it may hold a secret,
+// and be read by systemd-networkd, which is no root.
+func TestACopyBelongsToWhoeverReadsTheFirst(t *testing.T) {
+	t.Parallel()
+	nstest.Users(t)
+	const group = 54321
+	user := "/etc/systemd/network/10-eth0.network"
+	root := lay(t, map[string]string{user: "[Match]\nName=eth0\n\n[Network]\nAddress=192.0.2.7/24\n"})
+	must(t, os.Chown(filepath.Join(root, user), 0, group))
+	must(t, os.Chmod(filepath.Join(root, user), 0o640))
+	before := disk(t, root)
+	tree, err := Read(root, "")
+	must(t, err)
+	changes, err := Bridge(tree, Networkd, Conversion{NIC: "eth0", Bridge: "br0", MAC: [6]byte{2, 0, 0, 0, 0, 1}})
+	must(t, err)
+	must(t, Write(root, changes))
+	copied := 0
+	for _, c := range changes {
+		if !strings.Contains(string(c.After), "192.0.2.7") {
+			continue
+		}
+		var st unix.Stat_t
+		must(t, unix.Stat(filepath.Join(root, c.Path), &st))
+		if copied++; st.Gid != group || st.Uid != 0 || st.Mode&0o777 != 0o640 {
+			t.Errorf("%s belongs to %d:%d, mode %o", c.Path, st.Uid, st.Gid, st.Mode)
+		}
+	}
+	if copied == 0 {
+		t.Error("the address is in no file")
+	}
+	must(t, Write(root, Undo(changes)))
+	if d := cmp.Diff(before, disk(t, root)); d != "" {
+		t.Error(d)
+	}
+}
