@@ -144,12 +144,12 @@ true`, "NAME", name))
 // onlyKernels says whether nothing is left but the link-local address and groups.
 var onlyKernels = regexp.MustCompile(`^((    inet6 fe80::.*\n.*|(unicast|local|anycast) fe80::.*|multicast ff00::.*|.* static|token .*)\n)*$`)
 
-var everyOp = flag.Bool("every-op", false, "stop a move before every single op, not before each fifteenth one, and try many random configurations")
+var everyOp = flag.Bool("every-op", false, "stop a move before every single op, not before a few, and try many random configurations")
 
-// ends are the ops before which a move is stopped, and its end. They begin at another
-// one in each run.
-func ends(ops int) (list []int) {
-	step, first := 15, rand.IntN(15)
+// ends are the ops before which a move is stopped, each so many, and its end. They begin
+// at another one in each run.
+func ends(ops, step int) (list []int) {
+	first := rand.IntN(step)
 	if *everyOp {
 		step, first = 1, 0
 	}
@@ -208,7 +208,7 @@ func stoppedConvert(t *testing.T, ns *netns.NS) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	for _, end := range ends(len(ops)) {
+	for _, end := range ends(len(ops), 20) {
 		applyUntil(t, ns, ops, end)
 		revert(t, ns, state)
 		if after := dump(t, ns); after != before {
@@ -227,7 +227,7 @@ func stoppedUnconvert(t *testing.T, ns *netns.NS) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	for _, end := range ends(len(ops)) {
+	for _, end := range ends(len(ops), 20) {
 		applyUntil(t, ns, ops, end)
 		revert(t, ns, state)
 		if after := ownOf(t, ns, "br0"); after != own {

@@ -58,7 +58,7 @@ func joined(t *testing.T, ns *netns.NS, comesBack bool) {
 	before := bothDumped(t, ns)
 	rejoin(t, ns, state)
 	same(t, "after a revert of nothing", before, bothDumped(t, ns))
-	for _, end := range ends(len(ops)) {
+	for _, end := range ends(len(ops), 40) {
 		applyUntil(t, ns, ops, end)
 		rejoin(t, ns, state)
 		if after := bothDumped(t, ns); after != before {
@@ -89,7 +89,7 @@ func parted(t *testing.T, ns *netns.NS, own hostlink.State) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	for _, end := range ends(len(ops)) {
+	for _, end := range ends(len(ops), 40) {
 		applyUntil(t, ns, ops, end)
 		rejoin(t, ns, state)
 		if after := bothDumped(t, ns); after != before {

@@ -14,7 +14,7 @@ import (
 // way somewhere; with -every-op otherwise each time. The seed is the name of the test.
 func TestAnyBridgeComesBack(t *testing.T) {
 	t.Parallel()
-	count := 4
+	count := 2
 	if *everyOp {
 		count = 60
 	}

@@ -1,6 +1,7 @@
 package hostnet
 
 import (
+	"context"
 	"errors"
 	"io"
 	"net"
@@ -53,6 +54,7 @@ type peered struct {
 func newPeered(t *testing.T) *peered {
 	t.Helper()
 	p := &peered{rig: newRig(t), machine: nstest.Host(t, "machine"), client: nstest.Host(t, "client")}
+	t.Cleanup(func() { p.Close(context.WithoutCancel(t.Context())) }) // who waits for connections looks at the machine
 	p.NS = p.machine.NS()
 	if err := p.machine.Bridge("br0"); err != nil { // what eth0 would be in, with its addresses
 		t.Fatal(err)
