@@ -114,11 +114,8 @@ func TestHostThatDoesNotLetGo(t *testing.T) {
 		t.Errorf("orphans %v, %v", list, err)
 	}
 	r.host.change(func() { r.host.refuse = "" })
-	gone, err := r.Collect(t.Context())
+	_, err := r.Collect(t.Context()) // the loop may have been first
 	r.ok(err)
-	if len(gone) < 2 {
-		t.Errorf("collected %v", gone)
-	}
 	r.gone("lab")
 	r.gone("vm1")
 	r.settled()
