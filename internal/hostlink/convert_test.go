@@ -208,12 +208,26 @@ func stoppedConvert(t *testing.T, ns *netns.NS) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	for _, end := range ends(len(ops), 20) {
-		applyUntil(t, ns, ops, end)
-		revert(t, ns, state)
-		if after := dump(t, ns); after != before {
-			t.Logf("stopped before op %d of\n%s", end, text(ops))
-			same(t, "after the revert", before, after)
+	stops{ops, 20, dump, revert}.comeBack(t, ns, "after the revert", before, state)
+}
+
+// stops are ops that are stopped here and there.
+type stops struct {
+	ops    []hostlink.Op
+	step   int
+	dump   func(testing.TB, *netns.NS) string
+	revert func(testing.TB, *netns.NS, hostlink.State)
+}
+
+// comeBack reverts each to a state, and compares with what was before.
+func (s stops) comeBack(t *testing.T, ns *netns.NS, when, before string, state hostlink.State) {
+	t.Helper()
+	for _, end := range ends(len(s.ops), s.step) {
+		applyUntil(t, ns, s.ops, end)
+		s.revert(t, ns, state)
+		if after := s.dump(t, ns); after != before {
+			t.Logf("stopped before op %d of\n%s", end, text(s.ops))
+			same(t, when, before, after)
 		}
 	}
 }

@@ -58,14 +58,7 @@ func joined(t *testing.T, ns *netns.NS, comesBack bool) {
 	before := bothDumped(t, ns)
 	rejoin(t, ns, state)
 	same(t, "after a revert of nothing", before, bothDumped(t, ns))
-	for _, end := range ends(len(ops), 40) {
-		applyUntil(t, ns, ops, end)
-		rejoin(t, ns, state)
-		if after := bothDumped(t, ns); after != before {
-			t.Logf("stopped before op %d of\n%s", end, text(ops))
-			same(t, "after the revert", before, after)
-		}
-	}
+	stops{ops, 40, bothDumped, rejoin}.comeBack(t, ns, "after the revert", before, state)
 	apply(t, ns, ops)
 	parted(t, ns, *state.Bridge)
 	after := bothDumped(t, ns)
@@ -89,14 +82,7 @@ func parted(t *testing.T, ns *netns.NS, own hostlink.State) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	for _, end := range ends(len(ops), 40) {
-		applyUntil(t, ns, ops, end)
-		rejoin(t, ns, state)
-		if after := bothDumped(t, ns); after != before {
-			t.Logf("stopped before op %d of\n%s", end, text(ops))
-			same(t, "after the revert of unconvert", before, after)
-		}
-	}
+	stops{ops, 40, bothDumped, rejoin}.comeBack(t, ns, "after the revert of unconvert", before, state)
 	apply(t, ns, ops)
 }
 

@@ -103,18 +103,11 @@ func (p profile) exact() bool {
 	return p.get("connection", "interface-name") != "" || p.wired("mac-address") != ""
 }
 
-// nmProfileOf is the profile that an interface has: that which is in use, else that
-// which NetworkManager would choose, the others that fit follow. Two of which it could
-// be either are refused.
-func nmProfileOf(t Tree, name string, l Link) ([]profile, error) {
-	var fit []profile
+// nmRanked sorts profiles: the one in use on a link comes first, and then those that
+// NetworkManager would choose. It returns by what it sorted.
+func nmRanked(t Tree, l Link, list []profile) (rank func(profile) int) {
 	active := parseKeyfile(t.text(fmt.Sprintf("/run/NetworkManager/devices/%d", l.Index))).get("device", "connection-uuid")
-	for _, p := range nmProfiles(t) {
-		if p.fits(name, l) {
-			fit = append(fit, p)
-		}
-	}
-	rank := func(p profile) int {
+	rank = func(p profile) int {
 		switch {
 		case active != "" && p.get("connection", "uuid") == active:
 			return 1 << 20
@@ -123,7 +116,21 @@ func nmProfileOf(t Tree, name string, l Link) ([]profile, error) {
 		}
 		return p.priority()
 	}
-	slices.SortStableFunc(fit, func(a, b profile) int { return rank(b) - rank(a) })
+	slices.SortStableFunc(list, func(a, b profile) int { return rank(b) - rank(a) })
+	return rank
+}
+
+// nmProfileOf is the profile that an interface has: that which is in use, else that
+// which NetworkManager would choose, the others that fit follow. Two of which it could
+// be either are refused.
+func nmProfileOf(t Tree, name string, l Link) ([]profile, error) {
+	var fit []profile
+	for _, p := range nmProfiles(t) {
+		if p.fits(name, l) {
+			fit = append(fit, p)
+		}
+	}
+	rank := nmRanked(t, l, fit)
 	if len(fit) > 1 && rank(fit[0]) == rank(fit[1]) && fit[0].automatic() {
 		return fit, &Refusal{fmt.Sprintf("choose the profile of %s: NetworkManager may take %s or %s, both with priority %d: switch autoconnect off in one, or bring the other up (nmcli connection up)",
 			name, fit[0].path, fit[1].path, fit[0].priority())}

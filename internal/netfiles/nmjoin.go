@@ -1,7 +1,6 @@
 package netfiles
 
 import (
-	"fmt"
 	"path"
 	"regexp"
 	"slices"
@@ -65,17 +64,7 @@ var uuid = regexp.MustCompile(`^[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{1
 // NetworkManager would choose.
 func nmBridgeOf(t Tree, f *faults) profile {
 	own, _ := nmNamed(t, f.Bridge)
-	active := parseKeyfile(t.text(fmt.Sprintf("/run/NetworkManager/devices/%d", t.link(f.Bridge).Index))).get("device", "connection-uuid")
-	rank := func(p profile) int {
-		switch {
-		case active != "" && p.get("connection", "uuid") == active:
-			return 1 << 20
-		case !p.automatic():
-			return -1 << 20
-		}
-		return p.priority()
-	}
-	slices.SortStableFunc(own, func(a, b profile) int { return rank(b) - rank(a) })
+	rank := nmRanked(t, t.link(f.Bridge), own)
 	switch {
 	case len(own) == 0:
 		f.add("no profile of NetworkManager is for %s by its name: make one, or choose another with --name", f.Bridge)
